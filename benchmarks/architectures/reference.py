@@ -1,0 +1,106 @@
+"""Reference rows: the exact posterior, the class priors, and maximum likelihood in the true family."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.architecture import FitFailed, Predict, Reference, Skipped
+from benchmarks.evaluation import Evaluation, normalised
+from benchmarks.task import Array, Task, conditional_parameters, log_posterior
+
+NEWTON_STEPS = 40
+CONVERGED = 1e-9  # Newton decrement, twice the log-likelihood (nats) that is still to be gained
+PILOT = 10_000  # from this many examples on, a tenth of them gives the starting point
+
+
+def _oracle(task: Task, evaluation: Evaluation, x: Array, y: Array) -> Predict:
+    return lambda points: log_posterior(task, points)
+
+
+def _prior(task: Task, evaluation: Evaluation, x: Array, y: Array) -> Predict:
+    return lambda points: np.tile(evaluation.log_prior, (len(points), 1))
+
+
+def _oracle_mle(task: Task, evaluation: Evaluation, x: Array, y: Array) -> Predict:
+    k = conditional_parameters(task)
+    if k is None:
+        raise Skipped("the task names no family of log-odds")
+    if k > len(y) / 5 or k > 1_000:
+        raise Skipped(f"{k} parameters are too many for {len(y)} examples (limits: a fifth of them, 1,000)")
+    basis = task.logit_basis  # type: ignore[attr-defined]
+    weights = fit_multinomial(basis(x), y, task.classes)
+    return lambda points: normalised(_logits(basis(points), weights))
+
+
+def fit_multinomial(features: Array, y: Array, classes: int) -> Array:
+    """Return the weights (b, classes - 1) of multinomial logistic regression by maximum likelihood.
+
+    features (n, b), y (n,); class 0 is the reference. Newton's method with step halving. Raises FitFailed
+    where the maximum doesn't exist: there Newton's method still converges, but linearly, as weights run
+    off to infinity, where at a true maximum it converges quadratically (Albert and Anderson 1984,
+    Biometrika 71(1):1-10, say when that is).
+    """
+    weights = np.zeros((features.shape[1], classes - 1))
+    if len(y) >= PILOT:
+        try:
+            weights = fit_multinomial(features[: len(y) // 10], y[: len(y) // 10], classes)
+        except FitFailed:
+            pass  # the pilot sample only saves time
+    one_hot = np.eye(classes)[y]
+    previous = np.inf
+    log_q = normalised(_logits(features, weights))
+    for _ in range(NEWTON_STEPS):
+        q = np.exp(log_q)
+        gradient = features.T @ (one_hot - q)[:, 1:]
+        try:
+            step = np.linalg.solve(_information_matrix(features, q[:, 1:]), gradient.T.ravel())
+        except np.linalg.LinAlgError:
+            break
+        decrement = float(gradient.T.ravel() @ step)
+        weights, log_q = _line_search(features, one_hot, weights, log_q, step.reshape(classes - 1, -1).T)
+        if decrement < CONVERGED and decrement < 0.1 * previous:
+            return weights
+        previous = decrement
+    raise FitFailed(f"the likelihood of {len(y)} examples has no maximum (separable classes)")
+
+
+def _logits(features: Array, weights: Array) -> Array:
+    return np.concatenate([np.zeros((len(features), 1)), features @ weights], axis=1)
+
+
+def _information_matrix(features: Array, q: Array) -> Array:
+    """Return the Fisher information, class by class: blocks sum_n q_j (1[j = l] - q_l) f f^T."""
+    free = q.shape[1]
+    blocks = [
+        [(features * (q[:, j] * ((j == m) - q[:, m]))[:, None]).T @ features for m in range(free)]
+        for j in range(free)
+    ]
+    return np.block(blocks)
+
+
+def _line_search(
+    features: Array, one_hot: Array, weights: Array, log_q: Array, step: Array
+) -> tuple[Array, Array]:
+    """Return weights and log q after the longest of the halved steps that doesn't lose likelihood."""
+    before = (one_hot * log_q).sum()
+    for halving in range(30):
+        trial = weights + step * 0.5**halving
+        trial_log_q = normalised(_logits(features, trial))
+        if (one_hot * trial_log_q).sum() >= before - 1e-9 * abs(before):
+            return trial, trial_log_q
+    return weights, log_q
+
+
+REFERENCES = {
+    reference.name: reference
+    for reference in (
+        Reference("oracle", "the exact posterior; scores 0", _oracle, needs_data=False),
+        Reference("prior", "the class priors at every x; information gap 1", _prior, needs_data=False),
+        Reference(
+            "oracle-mle",
+            "conditional maximum likelihood in the true family of log-odds; expected KL about k/2N",
+            _oracle_mle,
+            needs_data=True,
+        ),
+    )
+}

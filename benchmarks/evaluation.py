@@ -1,0 +1,207 @@
+"""Where a task is scored: points, weights of the regions, the exact posterior and its integration error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from benchmarks.task import Array, Task, TaskError, log_density, log_posterior, logsumexp
+
+NODES = 4097  # 2^12 + 1: the nodes with even index are the same rule with half the nodes
+STRATA = 10
+SPARSE = {"sparse99": 0.99, "sparse95": 0.95}  # region: mass of the highest-density region that it leaves out
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A coarser or shorter rule on some points of an evaluation, kept to measure the integration error.
+
+    index: (m,) points it uses; weights: {region: (m,), sums to 1}.
+    """
+
+    index: Array
+    weights: Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The points, weights and exact log-posteriors that a task is scored on.
+
+    x: (n, d) float64, exactly representable in float32, as the networks see it; weights: {region: (n,),
+    sums to 1}; log_posterior: (n, k) nats; error: how far the density's integral is from 1; window: the
+    stretch that figures show, or None; checks: the rules whose disagreement is a number's error.
+    """
+
+    x: Array
+    weights: Mapping[str, Array]
+    log_posterior: Array
+    method: str
+    error: float
+    window: tuple[float, float] | None = None
+    checks: tuple[Rule, ...] = ()
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.log_posterior.shape[1])
+
+    @cached_property
+    def log_prior(self) -> Array:
+        """Log class priors in nats, (k,), integrated over the same points as every measure."""
+        with np.errstate(divide="ignore"):
+            return np.asarray(np.log(expectation(np.exp(self.log_posterior.T), self.weights["all"])))
+
+    @cached_property
+    def entropy(self) -> float:
+        """H(C|X) in nats."""
+        p = np.exp(self.log_posterior)
+        terms = np.where(p > 0, p * self.log_posterior, 0.0)
+        return float(-expectation(terms.sum(axis=1), self.weights["all"]))
+
+    @cached_property
+    def bayes_error(self) -> float:
+        """The error rate of the exact posterior, the least that any classifier can have."""
+        return float(expectation(1 - np.exp(self.log_posterior).max(axis=1), self.weights["all"]))
+
+    @cached_property
+    def information(self) -> float:
+        """I(X;C) in nats: the expected KL of predicting the class priors everywhere."""
+        log_prior = np.broadcast_to(self.log_prior, self.log_posterior.shape)
+        return float(expectation(kl(self.log_posterior, log_prior), self.weights["all"]))
+
+    @cached_property
+    def restrictions(self) -> tuple[Evaluation, ...]:
+        """The evaluation on each of its check rules, for measures that need all of it."""
+        return tuple(
+            replace(
+                self,
+                x=self.x[rule.index],
+                weights=rule.weights,
+                log_posterior=self.log_posterior[rule.index],
+                checks=(),
+            )
+            for rule in self.checks
+        )
+
+
+def expectation(values: Array, weights: Array) -> Array:
+    """Return the weighted sum of values (..., n) under weights (n,).
+
+    Points without weight don't count, whatever the value there. NumPy's own summation is used instead of
+    a matrix product because its result never depends on how many rows are summed beside each other.
+    """
+    with np.errstate(invalid="ignore"):
+        total = np.asarray((values * weights).sum(axis=-1))
+        if np.isfinite(total).all():
+            return total
+        return np.asarray(np.where(weights > 0, values * weights, 0.0).sum(axis=-1))
+
+
+def kl(log_p: Array, log_q: Array) -> Array:
+    """Return KL(p || q) at each point in nats, summed over the last axis; infinite where q is 0 and p isn't."""
+    p = np.exp(log_p)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(p > 0, p * (log_p - log_q), 0.0).sum(axis=-1))
+
+
+def evaluate(task: Task) -> Evaluation:
+    """Return the evaluation of a task with one input, by the trapezoidal rule on a sinh-spaced grid.
+
+    x = centre + scale sinh(t) with even steps in t reaches far tails with few points, and for smooth
+    integrands that decay on both sides the trapezoidal rule converges geometrically (Trefethen and
+    Weideman 2014, SIAM Review 56(3):385-458). The error of a number is measured against half the nodes
+    and against half the range. Raises TaskError where the task has more inputs or its density doesn't
+    integrate to 1.
+    """
+    if task.features != 1:
+        raise TaskError(f"task {task.name}: quadrature needs one input, the task has {task.features}")
+    centre, scale, reach = _tail_reach(task)
+    wide = np.arcsinh(2 * np.sinh(reach))  # the doubled range
+    t = np.linspace(-wide, wide, NODES)
+    edges = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))
+    x = np.float64(np.float32(centre + scale * np.sinh(t)))
+    length = scale * np.cosh(t) * (t[1] - t[0])
+    density = np.exp(log_density(task, x[:, None]))
+    total = float((length * density).sum())
+    if not abs(total - 1) < 1e-6:
+        raise TaskError(f"task {task.name}: the density should integrate to 1, it integrates to {total:.9g}")
+    window = getattr(task, "window", None)
+
+    def weigh(index: Array, step: int) -> Mapping[str, Array]:
+        low, high = _cells(edges, index, step)
+        return _regions(length[index] * density[index], density[index], low, high, window)
+
+    everywhere = np.arange(NODES)
+    halves = Rule(everywhere[::2], weigh(everywhere[::2], 2))
+    inside = np.flatnonzero(np.abs(t) <= reach)
+    return Evaluation(
+        x=x[:, None],
+        weights=weigh(everywhere, 1),
+        log_posterior=log_posterior(task, x[:, None]),
+        method=f"quadrature, {NODES} nodes on [{x[0]:.4g}, {x[-1]:.4g}]",
+        error=abs(total - 1),
+        window=window,
+        checks=(halves, Rule(inside, weigh(inside, 1))),
+    )
+
+
+def _tail_reach(task: Task) -> tuple[float, float, float]:
+    """Return centre and scale of the bulk, and the t beyond which the density has no share left."""
+    x, _ = task.sample(4096, np.random.default_rng(0))
+    low, centre, high = np.quantile(x[:, 0], [0.16, 0.5, 0.84])
+    scale = (high - low) / 2
+    t = np.linspace(0, 60, 2401)
+    with np.errstate(over="ignore"):
+        both_sides = np.stack([centre + scale * np.sinh(t), centre - scale * np.sinh(t)])
+        share = log_density(task, both_sides.reshape(-1, 1)).reshape(2, -1) + np.log(scale * np.cosh(t))
+    beyond = np.flatnonzero((share > np.log(1e-20)).any(axis=0))
+    return float(centre), float(scale), float(t[min(beyond[-1] + 1, len(t) - 1)])
+
+
+def _cells(edges: Array, index: Array, step: int) -> tuple[Array, Array]:
+    """Return the stretch of x that each node stands for, from midpoint to midpoint in t."""
+    last = len(edges) - 1
+    return edges[np.maximum(2 * index - step, 0)], edges[np.minimum(2 * index + step, last)]
+
+
+def _regions(
+    mass: Array, density: Array, low: Array, high: Array, window: tuple[float, float] | None
+) -> dict[str, Array]:
+    """Return the weights (n,) of every region, from the nodes' masses, densities and cells."""
+    shares = {
+        region: _share_by_density(mass, density, inner, 1.0) for region, inner in SPARSE.items()
+    } | {
+        f"stratum-{stratum + 1}": _share_by_density(
+            mass, density, stratum / STRATA, (stratum + 1) / STRATA
+        )
+        for stratum in range(STRATA)
+    }
+    weights = {"all": mass} | {region: mass * share for region, share in shares.items()}
+    if window is not None:
+        inside = np.clip(np.minimum(high, window[1]) - np.maximum(low, window[0]), 0, None)
+        weights["sparse99-uniform"] = inside * shares["sparse99"]
+    return {region: weight / weight.sum() for region, weight in weights.items() if weight.sum() > 0}
+
+
+def _share_by_density(mass: Array, density: Array, start: float, stop: float) -> Array:
+    """Return the share (n,) of each point that lies between two quantiles of mass, from the densest.
+
+    A point across a boundary has the share that makes the mass exact; points of equal density have the same.
+    """
+    level, inverse = np.unique(-density, return_inverse=True)
+    level_mass = np.bincount(inverse, weights=mass, minlength=len(level))
+    upper = np.cumsum(level_mass)
+    upper /= upper[-1]
+    lower = np.concatenate([[0.0], upper[:-1]])
+    width = upper - lower
+    within = np.clip(np.minimum(upper, stop) - np.maximum(lower, start), 0, None)
+    share = np.where(width > 0, within / np.where(width > 0, width, 1), (lower >= start) & (upper <= stop))
+    return np.asarray(share[inverse])
+
+
+def normalised(log_q: Array) -> Array:
+    """Return log probabilities whose exponentials sum to 1 over the last axis."""
+    return np.asarray(log_q - logsumexp(log_q)[..., None])
