@@ -1,0 +1,182 @@
+"""Frames to Altair charts to SVG, one small panel each, so that a page can lay them out at any width.
+
+Every stroke and text has a light-mode colour as an attribute; the page's style sheet maps these to dark ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.results import Curves
+
+# Okabe and Ito's hues, the light ones darkened to 3:1 on white; `report.css` has their dark-mode partners.
+HUES = ("#0072b2", "#d55e00", "#009270", "#b8528c", "#9a7400", "#332288")
+DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))  # type: ignore[assignment]
+NEUTRAL = "#767676"
+STRONG = "#555555"
+RAMP = ("#e6a532", "#db6b3c", "#b8385f", "#762a80", "#2b1d66")  # light to dark: budget, small to large
+PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
+
+
+@dataclass(frozen=True)
+class Style:
+    """How a line is drawn: colour, dash pattern (pixels on, off, ...) and width in pixels."""
+
+    colour: str
+    dash: tuple[float, ...] = (1, 0)
+    width: float = 1.7
+
+
+def line_styles(learned: Sequence[str]) -> dict[str, Style]:
+    """One style for each name for good, from the order given; and those of `prior`, `oracle-mle`, `limit`."""
+    styles = {
+        name: Style(HUES[place % len(HUES)], DASHES[(place // len(HUES)) % len(DASHES)])
+        for place, name in enumerate(learned)
+    }
+    return styles | {
+        PRIOR: Style(NEUTRAL, (1.5, 3), 1.4),
+        MLE: Style(NEUTRAL, (1, 0), 1.4),
+        LIMIT: Style(STRONG, (6, 4), 1.4),
+    }
+
+
+def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
+    """About so many of the budgets, evenly spread on a log axis, the first and the last always among them."""
+    known = sorted(set(budgets))
+    if len(known) <= wanted:
+        return known
+    logs = np.log(known)
+    aims = np.linspace(logs[0], logs[-1], wanted)
+    return sorted({known[int(np.abs(logs - aim).argmin())] for aim in aims})
+
+
+def learning_chart(
+    points: pd.DataFrame, styles: Mapping[str, Style], ticks: tuple[Sequence[float], Sequence[float]]
+) -> Any:
+    """Expected KL against budget on log-log axes, a line a series.
+
+    points: series, budget (examples), value (nats; a blank breaks its line). ticks: decades of both axes,
+    the same for every panel of a figure. Returns an Altair chart.
+    """
+    import altair as alt
+
+    budgets, decades = ticks
+    low, high = float(points["budget"].min()), float(points["budget"].max())
+    order = [name for name in styles if name in set(points["series"])]
+    codes = {name: f"s{place}" for place, name in enumerate(order)}
+    rows = [
+        {"s": codes[row["series"]], "x": row["budget"], "y": row["value"] if row["value"] > 0 else None}
+        for row in points[np.isfinite(points["value"]) | points["value"].isna()].to_dict("records")
+    ]
+    x = alt.X(
+        "x:Q",
+        scale=alt.Scale(type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False),
+        axis=alt.Axis(values=list(budgets), format="~s", title="examples seen", grid=False),
+    )
+    y = alt.Y(
+        "y:Q",
+        scale=alt.Scale(type="log", domain=[decades[0], decades[-1]], nice=False),
+        axis=_log_axis(decades, "nats"),
+    )
+    line = alt.Chart(pd.DataFrame(rows)).mark_line(
+        aria=False, point=alt.OverlayMarkDef(size=11, filled=True, opacity=1)
+    )
+    chart = line.encode(
+        x=x, y=y, detail="s:N",
+        color=_scale(alt.Color, codes, [styles[name].colour for name in order]),
+        strokeDash=_scale(alt.StrokeDash, codes, [list(styles[name].dash) for name in order]),
+        strokeWidth=_scale(alt.StrokeWidth, codes, [styles[name].width for name in order]),
+    )  # fmt: skip
+    return chart.properties(width=330, height=270)
+
+
+def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -> Any:
+    """Exact posterior against an architecture's output at several budgets, over a task's window.
+
+    The exact P(class 1 | x) is the thick neutral line; the outputs are means over seeds, coloured from the
+    smallest to the largest budget; the band is the range over seeds at the last. Returns an Altair chart.
+    """
+    import altair as alt
+
+    keep = np.unique(np.linspace(0, curves.x.size - 1, min(curves.x.size, 181)).round().astype(int))
+    x = curves.x[keep]
+    shown = [budget for budget in budgets if (architecture, budget) in curves.outputs]
+    outputs = {budget: curves.outputs[architecture, budget][:, keep, 1] for budget in shown}
+    outputs = {budget: output for budget, output in outputs.items() if len(output)}
+    across = alt.X(
+        "x:Q",
+        scale=alt.Scale(domain=[float(x[0]), float(x[-1])], nice=False, zero=False),
+        axis=alt.Axis(title="x", grid=False, tickCount=6),
+    )
+    up = alt.Y(
+        "p:Q",
+        scale=alt.Scale(domain=[-0.02, 1.02], nice=False, zero=False),
+        axis=alt.Axis(title="P(class 1 | x)", values=[0, 0.5, 1], format="~g", **_title_above()),
+    )
+    exact = pd.DataFrame({"x": x, "p": curves.exact[keep, 1]})
+    thick = alt.Chart(exact).mark_line(
+        aria=False, stroke=NEUTRAL, strokeWidth=7, opacity=0.4, strokeCap="round"
+    )
+    layers: list[Any] = [thick.encode(x=across, y=up)]
+    if outputs:
+        last = max(outputs)
+        band = pd.DataFrame({"x": x, "p": outputs[last].min(axis=0), "top": outputs[last].max(axis=0)})
+        layers.append(
+            alt.Chart(band)
+            .mark_area(aria=False, fill=RAMP[-1], opacity=0.16)
+            .encode(x=across, y=up, y2="top:Q")
+        )
+    for budget, output in sorted(outputs.items()):
+        layers.append(
+            alt.Chart(pd.DataFrame({"x": x, "p": output.mean(axis=0)}))
+            .mark_line(aria=False, stroke=stage_colour(budgets, budget), strokeWidth=1.6)
+            .encode(x=across, y=up)
+        )
+    return alt.layer(*layers).properties(width=330, height=190)
+
+
+def stage_colour(budgets: Sequence[int], budget: int) -> str:
+    """The ramp's colour of one of the budgets shown; the last is always the darkest."""
+    place = sorted(budgets).index(budget)
+    return RAMP[len(RAMP) - 1 - min(len(budgets) - 1 - place, len(RAMP) - 1)]
+
+
+def decades(values: Sequence[float], most: int = 7) -> list[float]:
+    """Powers of ten around the finite positive values, at most so many of them."""
+    good = [value for value in values if 0 < value < math.inf]
+    if not good:
+        return [0.1, 1.0]
+    low, high = math.floor(math.log10(min(good))), math.ceil(math.log10(max(good)))
+    high = max(high, low + 1)
+    step = math.ceil((high - low) / (most - 1))
+    return [10.0**power for power in range(high, low - step, -step)][::-1]
+
+
+def powers(values: Sequence[float]) -> list[float]:
+    """Powers of ten within the range of the values."""
+    low, high = math.ceil(math.log10(min(values))), math.floor(math.log10(max(values)))
+    return [10.0**power for power in range(low, high + 1)]
+
+
+def _scale(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:
+    import altair as alt
+
+    return channel("s:N", scale=alt.Scale(domain=list(codes.values()), range=list(styles)), legend=None)
+
+
+def _log_axis(values: Sequence[float], title: str) -> Any:
+    import altair as alt
+
+    label = "datum.value >= 0.00009 ? format(datum.value, '~f') : '1e' + round(log(datum.value) / LN10)"
+    return alt.Axis(values=list(values), labelExpr=label, title=title, **_title_above())
+
+
+def _title_above() -> dict[str, Any]:
+    """Axis options that put a title level above the axis instead of turned beside it."""
+    return {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": -30, "titleY": -14}

@@ -1,0 +1,78 @@
+"""How numbers are written on pages, in Markdown and in the terminal: one style everywhere."""
+
+from __future__ import annotations
+
+import math
+
+from reports.trials import missing
+
+BLANK = "–"  # noqa: RUF001 (the typographic sign for "nothing here")
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits: 0.0123, 1.00, 45.6, 1,234, 4.50e-5; a dash where blank."""
+    if value is None or missing(value):
+        return BLANK
+    if math.isinf(value):
+        return "∞" if value > 0 else "-∞"
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits - 1}e}"
+    mantissa, exponent = text.split("e")
+    power = int(exponent)
+    if power < -4:
+        return f"{mantissa}e{power}"
+    rounded = float(text)
+    return f"{rounded:,.{max(digits - 1 - power, 0)}f}"
+
+
+def bounded(value: float | None, error: float | None, digits: int = 3) -> str:
+    """A measured number, or `< error` where its integration error isn't smaller than itself."""
+    if value is None or missing(value):
+        return BLANK
+    if error is not None and not missing(error) and error > 0 and error >= value:
+        return f"< {number(error, digits=1)}"
+    return number(value, digits)
+
+
+def span(low: float | None, high: float | None, digits: int = 3) -> str:
+    """An interval, `0.0123–0.0145`; empty where there is none or where it is a point."""  # noqa: RUF002
+    if low is None or high is None or missing(low) or missing(high) or low == high:
+        return ""
+    return f"{number(low, digits)}–{number(high, digits)}"  # noqa: RUF001
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands separators; a dash where blank."""
+    return BLANK if value is None or missing(value) else f"{value:,.0f}"
+
+
+def examples(value: float | None) -> str:
+    """A budget that was interpolated, in examples to three digits, so that it doesn't look exact."""
+    if value is None or missing(value):
+        return BLANK
+    return f"{float(f'{value:.2e}'):,.0f}"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: 0.42 s, 12.3 s, 3 min 20 s, 1 h 02 min."""
+    if value is None or missing(value):
+        return BLANK
+    if value < 60:
+        return f"{number(value, 2 if value < 10 else 3)} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(fraction: float) -> str:
+    """A fraction as a percentage to two digits: 0.12 %."""
+    return f"{number(100 * fraction, 2)} %"
+
+
+def found(mean: float | None, true: float | None) -> str:
+    """Crossings found against those there are: `1.4 / 2`."""
+    if true is None or missing(true):
+        return BLANK
+    return f"{BLANK if mean is None or missing(mean) else f'{mean:.1f}'} / {true:.0f}"

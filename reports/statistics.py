@@ -1,0 +1,93 @@
+"""Centres and intervals of positive numbers that vary over seeds by a factor rather than by a sum."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+LEVEL = 0.95
+FEWEST_SEEDS = 5  # below this a t quantile says more about the table than about the data
+BOOTSTRAP_FROM = 30
+RESAMPLES = 4_999
+
+
+def geometric_mean(values: ArrayLike) -> float:
+    """Geometric mean of non-negative numbers.
+
+    values: (n,). Any infinity makes it infinite, even beside a 0; else any 0 makes it 0. NaN where a value
+    is NaN or there is none.
+    """
+    numbers = np.asarray(values, dtype=float)
+    if numbers.size == 0 or np.isnan(numbers).any():
+        return float("nan")
+    if np.isinf(numbers).any():
+        return float("inf")
+    return float(np.exp(log(numbers).mean()))
+
+
+def grouped_geometric_mean(values: pd.Series, keys: Sequence[str]) -> pd.Series:
+    """`geometric_mean` of each group of index levels, for a whole frame at once.
+
+    values: non-negative numbers, indexed by at least `keys`. Returns one number a group, indexed by `keys`.
+    """
+    logs = pd.Series(log(values.to_numpy(dtype=float)), index=values.index)
+    groups = logs.groupby(level=list(keys), observed=True, sort=False)
+    with np.errstate(invalid="ignore"):  # inf - inf, decided by the highest value below
+        # np.mean through agg would drop NaN; a group with a hole has no mean.
+        means = groups.mean().where(groups.count() == groups.size())
+        highest = groups.max()
+    lowest = groups.min()
+    complete = groups.count() == groups.size()
+    means = means.mask(complete & (lowest == -np.inf), -np.inf).mask(complete & (highest == np.inf), np.inf)
+    return pd.Series(np.exp(means.to_numpy(dtype=float)), index=means.index)
+
+
+def interval(logs: ArrayLike) -> tuple[float, float]:
+    """95 % interval of the mean of logarithms, one number a seed.
+
+    logs: (seeds,), natural logarithms. Returns the bounds on the log scale: Student's t below 30 seeds, the
+    BCa bootstrap of the mean with a fixed generator from there on (Efron 1987), a point where all seeds
+    agree, and NaN below 5 seeds or where some but not all are infinite.
+    """
+    values = np.asarray(logs, dtype=float)
+    if values.size < FEWEST_SEEDS or np.isnan(values).any():
+        return float("nan"), float("nan")
+    if bool((values == values[0]).all()):
+        return float(values[0]), float(values[0])
+    if not np.isfinite(values).all():
+        return float("nan"), float("nan")
+    if values.size < BOOTSTRAP_FROM:
+        mean, spread = values.mean(), values.std(ddof=1) / np.sqrt(values.size)
+        reach = _t_quantile(values.size - 1) * spread
+        return float(mean - reach), float(mean + reach)
+    return _bootstrap(values)
+
+
+def log(values: ArrayLike) -> NDArray[np.float64]:
+    """Natural logarithm with log 0 = -inf and no warning; shape as given."""
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.asarray(values, dtype=float)))
+
+
+@lru_cache
+def _t_quantile(freedom: int) -> float:
+    from scipy.special import stdtrit
+
+    return float(stdtrit(freedom, (1 + LEVEL) / 2))
+
+
+def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
+    from scipy.stats import bootstrap
+
+    found = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=RESAMPLES,
+        confidence_level=LEVEL,
+        rng=np.random.default_rng(0),  # the same records always give the same page
+    ).confidence_interval
+    return float(found.low), float(found.high)

@@ -1,0 +1,148 @@
+"""A synthetic run: power laws for the gaps, sigmoids for the curves, a failed and an infinite trial."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from reports.results import RECORD_COLUMNS, Curves, Results
+
+TASKS = ("gauss-separated", "gauss-nested", "gauss-sparse-tail")
+NETWORKS = ("linear", "mlp-16x16", "mlp-64x64", "resnet-64", "fourier-64")
+REFERENCE = ("oracle", "prior", "oracle-mle")
+BUDGETS = (640, 3_200, 32_000, 128_000, 640_000)
+INFORMATION = {"gauss-separated": 0.455, "gauss-nested": 0.11, "gauss-sparse-tail": 0.30}
+CROSSINGS = {"gauss-separated": 1, "gauss-nested": 2, "gauss-sparse-tail": 2}
+K = {"gauss-separated": 2.0, "gauss-nested": 3.0, "gauss-sparse-tail": 3.0}
+FAILED = ("fourier-64", "gauss-nested", 3)  # from 32,000 examples on
+INFINITE = ("resnet-64", "gauss-sparse-tail", 2)  # at the last budget
+_EXPONENT = {"linear": 0.0, "mlp-16x16": 0.45, "mlp-64x64": 0.7, "resnet-64": 0.62, "fourier-64": 0.3}
+
+
+def _gap(architecture: str, task: str, budget: int, rng: np.random.Generator) -> float:
+    if architecture == "oracle":
+        return 0.0
+    if architecture == "prior":
+        return 1.0
+    if architecture == "oracle-mle":
+        return K[task] / (2 * budget) / INFORMATION[task] * rng.chisquare(K[task]) / K[task]
+    harder = 1.0 + TASKS.index(task)
+    floor = 0.05 if architecture == "linear" and task != "gauss-separated" else 1e-5
+    exponent = 0.9 if architecture == "linear" and task == "gauss-separated" else _EXPONENT[architecture]
+    return float(floor + 0.2 * harder * (budget / 640) ** -exponent * rng.lognormal(0, 0.25))
+
+
+def _trial(task: str, architecture: str, seed: int, budget: int, rng: np.random.Generator) -> list[tuple]:
+    key = (task, architecture, seed, budget)
+    if (architecture, task, seed) == FAILED and budget >= 32_000:
+        reason = "diverged at step 411: loss is nan"
+        return [(*key, "information_gap", "all", np.nan, np.nan, "failed", reason)]
+    if architecture == "oracle-mle" and budget == 640 and task == "gauss-separated":
+        reason = "no maximum: the data are separable"
+        return [(*key, "information_gap", "all", np.nan, np.nan, "skipped", reason)]
+    gap, reason = _gap(architecture, task, budget, rng), ""
+    if (architecture, task, seed) == INFINITE and budget == BUDGETS[-1]:
+        gap, reason = np.inf, "divergent tail"
+    kl, error = gap * INFORMATION[task], 1e-9 if architecture != "prior" else 0.0
+    numbers = {
+        ("information_gap", "all"): gap,
+        ("expected_kl", "all"): kl,
+        ("expected_kl", "sparse99"): kl * (5 + 3 * rng.random()),
+        ("tv", "all"): np.sqrt(kl / 2) / 2,
+        ("crossings_found", "all"): float(CROSSINGS[task] - (gap > 0.05)),
+    }
+    if architecture not in ("oracle", "prior"):
+        numbers["distinct_examples", "all"] = float(budget)
+    if architecture in NETWORKS:
+        numbers["parameters", "all"] = float(100 * 4 ** NETWORKS.index(architecture) + 2)
+        numbers["training_seconds", "all"] = budget / 64 * 4e-5 * (1 + NETWORKS.index(architecture))
+    return [(*key, metric, region, value, error, "ok", reason) for (metric, region), value in numbers.items()]
+
+
+def _curves(task: str, seeds: int, rng: np.random.Generator) -> Curves:
+    x = np.linspace(-4, 7, 111)
+    logit = {
+        "gauss-separated": 3 * x - 4.5,
+        "gauss-nested": -0.375 * x**2 + x + 0.19,
+        "gauss-sparse-tail": (x**2 / 4 - (x - 3) ** 2) / 2 + np.log(2),
+    }[task]
+    exact = 1 / (1 + np.exp(-logit))
+    outputs = {}
+    for number, name in enumerate(NETWORKS):
+        for budget in BUDGETS:
+            wrong = (budget / 640) ** -(0.25 + 0.05 * number)
+            noise = rng.normal(0, 0.5 * wrong, (seeds, 1)) + rng.normal(0, 0.2 * wrong, (seeds, 1)) * x
+            q = 1 / (1 + np.exp(-(logit * (1 - 0.8 * wrong) + noise)))
+            outputs[name, budget] = np.stack([1 - q, q], axis=-1)
+    return Curves(x=x, exact=np.stack([1 - exact, exact], axis=-1), outputs=outputs)
+
+
+def make_results(seeds: int = 6, shuffle: int = 0) -> Results:
+    """The whole synthetic run; `shuffle` seeds the order of its rows."""
+    rng = np.random.default_rng(1)
+    rows = [
+        row
+        for architecture in (*NETWORKS, *REFERENCE)
+        for task in TASKS
+        for seed in range(seeds)
+        for budget in BUDGETS
+        for row in _trial(task, architecture, seed, budget, rng)
+    ]
+    records = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
+    records = records.sample(frac=1, random_state=shuffle, ignore_index=True)
+    suite = {
+        "name": "gaussian1d",
+        "title": "Three Gaussian cases",
+        "question": "How close do softmax outputs come to the Bayesian posterior, and what does it cost?",
+        "protocol": "stream",
+        "batch": 64,
+        "pool": None,
+        "budgets": list(BUDGETS),
+        "seeds": seeds,
+        "tasks": list(TASKS),
+        "architectures": list(NETWORKS),
+        "reference": list(REFERENCE),
+    }
+    tasks = pd.DataFrame(
+        {
+            "description": [f"Two normal densities, case {n}" for n in (1, 2, 3)],
+            "classes": 2,
+            "entropy": [float(np.log(2)) - INFORMATION[task] for task in TASKS],
+            "bayes_error": [0.0668, 0.309, 0.16],
+            "information": [INFORMATION[task] for task in TASKS],
+            "crossings": [CROSSINGS[task] for task in TASKS],
+            "parameters": [K[task] for task in TASKS],
+            "low": -4.0,
+            "high": 7.0,
+        },
+        index=pd.Index(TASKS, name="task"),
+    )
+    everything = [*NETWORKS, *REFERENCE]
+    architectures = pd.DataFrame(
+        {
+            "description": [f"What {name} is" for name in everything],
+            "kind": ["network"] * len(NETWORKS) + ["reference"] * len(REFERENCE),
+        },
+        index=pd.Index(everything, name="architecture"),
+    )
+    return Results(
+        suite=suite,
+        records=records,
+        tasks=tasks,
+        architectures=architectures,
+        curves={task: _curves(task, seeds, rng) for task in TASKS},
+        manifest={
+            "versions": {"posterior-bench": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},
+            "machine": {"cpu": "Example CPU", "cores": 2},
+            "commit": "0123abc",
+            "command": "runner --suite gaussian1d",
+            "wall_seconds": 1234.5,
+            "started": "2026-01-01T00:00:00+00:00",
+        },
+    )
+
+
+@pytest.fixture(scope="session")
+def results() -> Results:
+    return make_results()
