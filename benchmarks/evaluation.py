@@ -101,7 +101,7 @@ def expectation(values: Array, weights: Array) -> Array:
 
 
 def kl(log_p: Array, log_q: Array) -> Array:
-    """Return KL(p || q) at each point in nats, summed over the last axis; infinite where q is 0 and p isn't."""
+    """Return KL(p || q) at each point, over the last axis, in nats; infinite where q is 0 and p isn't."""
     p = np.exp(log_p)
     with np.errstate(invalid="ignore"):
         return np.asarray(np.where(p > 0, p * (log_p - log_q), 0.0).sum(axis=-1))
@@ -122,7 +122,7 @@ def evaluate(task: Task) -> Evaluation:
     wide = np.arcsinh(2 * np.sinh(reach))  # the doubled range
     t = np.linspace(-wide, wide, NODES)
     edges = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))
-    x = np.float64(np.float32(centre + scale * np.sinh(t)))
+    x = as_networks_see(centre + scale * np.sinh(t))
     length = scale * np.cosh(t) * (t[1] - t[0])
     density = np.exp(log_density(task, x[:, None]))
     total = float((length * density).sum())
@@ -171,12 +171,8 @@ def _regions(
     mass: Array, density: Array, low: Array, high: Array, window: tuple[float, float] | None
 ) -> dict[str, Array]:
     """Return the weights (n,) of every region, from the nodes' masses, densities and cells."""
-    shares = {
-        region: _share_by_density(mass, density, inner, 1.0) for region, inner in SPARSE.items()
-    } | {
-        f"stratum-{stratum + 1}": _share_by_density(
-            mass, density, stratum / STRATA, (stratum + 1) / STRATA
-        )
+    shares = {region: _share_by_density(mass, density, inner, 1.0) for region, inner in SPARSE.items()} | {
+        f"stratum-{stratum + 1}": _share_by_density(mass, density, stratum / STRATA, (stratum + 1) / STRATA)
         for stratum in range(STRATA)
     }
     weights = {"all": mass} | {region: mass * share for region, share in shares.items()}
@@ -193,13 +189,17 @@ def _share_by_density(mass: Array, density: Array, start: float, stop: float) ->
     """
     level, inverse = np.unique(-density, return_inverse=True)
     level_mass = np.bincount(inverse, weights=mass, minlength=len(level))
-    upper = np.cumsum(level_mass)
-    upper /= upper[-1]
+    upper = np.cumsum(level_mass) / level_mass.sum()
     lower = np.concatenate([[0.0], upper[:-1]])
     width = upper - lower
     within = np.clip(np.minimum(upper, stop) - np.maximum(lower, start), 0, None)
     share = np.where(width > 0, within / np.where(width > 0, width, 1), (lower >= start) & (upper <= stop))
     return np.asarray(share[inverse])
+
+
+def as_networks_see(x: Array) -> Array:
+    """Return x rounded to float32, as float64: the points where a network and the exact posterior meet."""
+    return x.astype(np.float32).astype(np.float64)
 
 
 def normalised(log_q: Array) -> Array:

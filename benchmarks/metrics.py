@@ -218,7 +218,9 @@ METRICS = {
         Metric("excess_brier", "1", -1, "pointwise", "E sum of (p - q)^2", squared_error),
         Metric("expected_nll", "nats", -1, "pointwise", "E -log q(C|x) = H(C|X) + expected KL", nll),
         Metric("infinite_mass", "1", -1, "pointwise", "mass that q excludes, so KL = inf", infinite_mass),
-        Metric("crossings_found", "count", 1, "shape", "true crossings that the model has", crossing_measures),
+        Metric(
+            "crossings_found", "count", 1, "shape", "true crossings that the model has", crossing_measures
+        ),
         Metric("crossing_error", "x", -1, "shape", "mean distance of the found crossings", crossing_measures),
         Metric("crossings_spurious", "count", -1, "shape", "crossings that aren't there", crossing_measures),
         Metric("calibration_loss", "nats", -1, "shape", "E KL(E[p|q] || q), 100 bins", calibration_split),

@@ -90,7 +90,7 @@ def parameters(task: Task) -> dict[str, Any]:
 
     The description is left out: words don't change what is measured.
     """
-    fields = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}  # type: ignore[arg-type]
+    fields: dict[str, Any] = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
     fields.pop("description", None)
     return {"class": type(task).__qualname__, "name": task.name, "version": task.version, **fields}
 

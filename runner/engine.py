@@ -1,0 +1,172 @@
+"""Trains one stack: many networks of one architecture as one tensor program.
+
+An ordinary nn.Module is lifted over a leading axis of networks by torch.func (vmap over functional_call);
+each network has its own data, weights and optimiser state, so a trial's numbers are the same bits in a
+stack of any size. Nothing here does input or output.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+
+from benchmarks.architecture import Network, Recipe
+from benchmarks.task import Array, seed_words
+
+Tensors: TypeAlias = dict[str, Tensor]
+CHUNK = 64  # mini-batches that are drawn at once
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The networks of a stack after `step` mini-batches.
+
+    weights and buffers: {name: (networks, ...)}, averaged where the recipe says so; diverged: (networks,)
+    the step at which a network's loss stopped being finite, 0 where it hasn't; seconds: training time of
+    the whole stack so far, compilation left out.
+    """
+
+    step: int
+    weights: Tensors
+    buffers: Tensors
+    diverged: Array
+    seconds: float
+
+
+def build(network: Network, features: int, classes: int, seed: int) -> nn.Module:
+    """Return a freshly initialised module; its weights depend on (architecture, seed) alone."""
+    words = seed_words(f"{network.name} v{network.version} seed {seed}")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(words[0] | words[1] << 32)
+        return network.build(features, classes).float()
+
+
+def parameter_count(network: Network, features: int, classes: int) -> int:
+    """Return the number of trainable parameters of a network."""
+    module = build(network, features, classes, seed=0)
+    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
+
+
+def train(
+    network: Network,
+    modules: Sequence[nn.Module],
+    batches: Callable[[int], tuple[Array, Array]],
+    steps: Sequence[int],
+    mode: str,
+    device: str,
+) -> Iterator[Snapshot]:
+    """Train the modules side by side and yield a snapshot after each of the increasing `steps`.
+
+    batches(count) returns the next mini-batches: x (count, networks, batch, d) and y (count, networks,
+    batch). mode is "compiled" or "eager".
+    """
+    state = _initial_state(modules, network.recipe, device)
+    step = _training_step(modules[0], network.recipe)
+    if mode == "compiled":
+        step = torch.compile(step, dynamic=False, fullgraph=True)
+    scalars = _schedule(network.recipe, max(steps), device)
+    wanted, seconds = set(steps), 0.0
+    for start in range(0, max(steps), CHUNK):
+        x, y = batches(min(CHUNK, max(steps) - start))
+        clock = time.perf_counter()
+        xs, ys = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        for i in range(len(xs)):
+            step(state, scalars[start + i], xs[i], ys[i])
+            if start + i == 0:
+                clock = time.perf_counter()  # the first step compiles
+            if start + i + 1 in wanted:
+                seconds += time.perf_counter() - clock
+                yield _snapshot(state, network.recipe, start + i + 1, seconds)
+                clock = time.perf_counter()
+        seconds += time.perf_counter() - clock
+
+
+def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tensor:
+    """Return one network's logits (n, classes) at x (n, d), float32.
+
+    Each network runs alone, on copies of its weights, so that neither its place in the stack nor its
+    neighbours can change a rounding.
+    """
+    module = module.to(device="meta").eval()
+    state = {name: stacked[index].clone() for name, stacked in (snapshot.weights | snapshot.buffers).items()}
+    with torch.no_grad():
+        out: Tensor = functional_call(module, state, (x,))
+    return out
+
+
+def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) -> dict[str, Any]:
+    weights, buffers = stack_module_state(list(modules))
+    weights = {name: weight.detach().clone().to(device) for name, weight in weights.items()}
+    zeros = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    return {
+        "weights": weights,
+        "buffers": {name: buffer.clone().to(device) for name, buffer in buffers.items()},
+        "mean": zeros,
+        "square": {name: torch.zeros_like(weight) for name, weight in weights.items()},
+        "average": {name: weight.clone() for name, weight in weights.items()} if recipe.averaging else {},
+        "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
+        "step": torch.zeros((), dtype=torch.int64, device=device),
+    }
+
+
+def _training_step(module: nn.Module, recipe: Recipe) -> Callable[..., None]:
+    """Return the program of one step: gradients, Adam and weight averaging, in place on the state."""
+    skeleton = module.to(device="meta")
+    beta1, beta2 = recipe.betas
+
+    def loss(weights: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensor:
+        return nn.functional.cross_entropy(functional_call(skeleton, (weights, buffers), (x,)), y)
+
+    gradients = vmap(grad_and_value(loss))
+
+    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, y: Tensor) -> None:
+        rate, correction, share = scalars[0], scalars[1], scalars[2]
+        gradient, value = gradients(state["weights"], state["buffers"], x, y)
+        state["step"].add_(1)
+        fails = (state["diverged"] == 0) & ~torch.isfinite(value)
+        state["diverged"].copy_(torch.where(fails, state["step"], state["diverged"]))
+        for name, weight in state["weights"].items():
+            g, m, v = gradient[name], state["mean"][name], state["square"][name]
+            mean = m + (1 - beta1) * (g - m)
+            square = beta2 * v + (1 - beta2) * g * g
+            m.copy_(mean)
+            v.copy_(square)
+            weight.sub_(rate * mean / (square.sqrt() * correction + recipe.epsilon))
+            if recipe.averaging is not None:
+                average = state["average"][name]
+                average.add_(share * (weight - average))
+
+    return step
+
+
+def _schedule(recipe: Recipe, steps: int, device: str) -> Tensor:
+    """Return what changes from step to step, (steps, 3) float32.
+
+    Adam's bias-corrected rate, the correction of its second moment (Kingma and Ba 2015, section 2), and
+    the share of the new weights in their average. Computed here, in float64, because float64 scalars
+    inside the program would turn all of its arithmetic into float64.
+    """
+    t = np.arange(1, steps + 1, dtype=np.float64)
+    beta1, beta2 = recipe.betas
+    rate = recipe.learning_rate / (1 - beta1**t)
+    correction = 1 / np.sqrt(1 - beta2**t)
+    share = 1 - np.minimum(recipe.averaging or 0.0, (1 + t) / (10 + t))
+    return torch.from_numpy(np.stack([rate, correction, share], axis=1).astype(np.float32)).to(device)
+
+
+def _snapshot(state: dict[str, Any], recipe: Recipe, step: int, seconds: float) -> Snapshot:
+    source = state["average"] if recipe.averaging is not None else state["weights"]
+    return Snapshot(
+        step=step,
+        weights={name: weight.clone() for name, weight in source.items()},
+        buffers={name: buffer.clone() for name, buffer in state["buffers"].items()},
+        diverged=state["diverged"].cpu().numpy().copy(),
+        seconds=seconds,
+    )

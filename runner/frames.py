@@ -1,0 +1,76 @@
+"""From a results file to the frames that reports are made from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports.results import RECORD_COLUMNS, Curves, Results
+from runner.store import Store, StoreError
+
+
+def results(store: Store, manifest: Mapping[str, Any]) -> Results:
+    """Return everything that a report shows about the last grid run in a folder; raises StoreError."""
+    run = {key: json.loads(value) for key, value in store.rows("SELECT key, value FROM run")}
+    if "suite" not in run:
+        raise StoreError(f"results file {store.path}: expected a run, found none in it")
+    suite, trials = run["suite"], set(run["trials"])
+    seeds = {
+        trial: (task, architecture, seed)
+        for trial, task, architecture, seed in store.rows("SELECT id, task, architecture, seed FROM trial")
+        if trial in trials
+    }
+    return Results(
+        suite=suite,
+        records=_records(store, seeds, set(suite["budgets"])),
+        tasks=_summaries(store, "task", suite["tasks"]),
+        architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
+        curves=_curves(store, seeds, suite["tasks"]),
+        manifest=manifest,
+    )
+
+
+def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: set[int]) -> pd.DataFrame:
+    rows = [
+        (*seeds[trial], budget, *rest)
+        for trial, budget, *rest in store.rows(
+            "SELECT trial, budget, metric, region, value, error, status, reason FROM record"
+        )
+        if trial in seeds and budget in budgets
+    ]
+    frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
+    return frame.astype({"seed": "int64", "budget": "int64", "value": "float64", "error": "float64"})
+
+
+def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
+    found = {name: json.loads(text) for name, text in store.rows(f"SELECT name, summary FROM {table}")}
+    return pd.DataFrame([found[name] for name in names], index=pd.Index(names, name="name"))
+
+
+def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]) -> dict[str, Curves]:
+    outputs: dict[str, dict[tuple[str, int], dict[int, bytes]]] = {task: {} for task in tasks}
+    for trial, budget, log_q in store.rows("SELECT trial, budget, log_q FROM curve"):
+        if trial in seeds:
+            task, architecture, seed = seeds[trial]
+            outputs[task].setdefault((architecture, budget), {})[seed] = log_q
+    found = {}
+    for task, x_blob, p_blob in store.rows("SELECT name, x, log_posterior FROM task"):
+        x = np.frombuffer(x_blob, dtype="<f4")
+        if task in outputs and len(x):
+            found[task] = Curves(
+                x=x,
+                exact=_probabilities(p_blob, len(x)),
+                outputs={
+                    key: np.stack([_probabilities(by_seed[seed], len(x)) for seed in sorted(by_seed)])
+                    for key, by_seed in outputs[task].items()
+                },
+            )
+    return found
+
+
+def _probabilities(log_q: bytes, points: int) -> np.ndarray:
+    return np.exp(np.frombuffer(log_q, dtype="<f4").reshape(points, -1).astype(np.float64))

@@ -1,0 +1,71 @@
+"""How a run tells how far it is: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from runner.plan import Stack
+
+
+class Meter(Protocol):
+    """Told of each share of a stack that was done, and of each stack that has ended."""
+
+    def advance(self, number: int, share: float) -> None: ...  # noqa: D102
+    def finished(self, number: int, note: str) -> None: ...  # noqa: D102
+
+
+@contextmanager
+def meter(stacks: Sequence[Stack]) -> Iterator[Meter]:
+    """A meter for a run of these stacks, on standard error."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _Lines(stacks)
+        return
+    columns = (
+        TextColumn("{task.fields[count]} stacks"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[steps]} network-steps"),
+        TextColumn("left"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+    )
+    with Progress(*columns, console=console) as bar:
+        yield _Bar(stacks, bar)
+
+
+class _Bar:
+    def __init__(self, stacks: Sequence[Stack], bar: Progress) -> None:
+        self._stacks, self._bar, self._ended, self._steps = stacks, bar, 0, 0.0
+        total = sum(stack.cost for stack in stacks)
+        self._task: TaskID = bar.add_task("", total=total, count=f"0/{len(stacks)}", steps="0")
+
+    def advance(self, number: int, share: float) -> None:
+        stack = self._stacks[number]
+        if stack.mode != "none":
+            self._steps += share * stack.steps * len(stack.trials)
+        self._bar.update(self._task, advance=share * stack.cost, steps=f"{self._steps:,.0f}")
+
+    def finished(self, number: int, note: str) -> None:
+        self._ended += 1
+        self._bar.update(self._task, count=f"{self._ended}/{len(self._stacks)}")
+        self._bar.console.print(f"  {note}", style="dim", highlight=False, markup=False)
+
+
+class _Lines:
+    def __init__(self, stacks: Sequence[Stack]) -> None:
+        self._stacks, self._ended, self._start = stacks, 0, time.monotonic()
+
+    def advance(self, number: int, share: float) -> None:
+        """A line for every step would drown a log."""
+
+    def finished(self, number: int, note: str) -> None:
+        self._ended += 1
+        elapsed = time.monotonic() - self._start
+        print(f"[{self._ended}/{len(self._stacks)}] {note} ({elapsed:.0f} s)", file=sys.stderr, flush=True)

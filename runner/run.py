@@ -1,0 +1,242 @@
+"""A run from a suite to its pages: plan, train what is missing, store, report."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from benchmarks import registry
+from benchmarks.task import log_posterior
+from reports.results import Results
+from runner import plan, provenance
+from runner.executors import WorkerDied, run_stacks
+from runner.plan import Stack, Trial
+from runner.progress import meter
+from runner.scoring import curve_points, evaluation_of, task_summary
+from runner.store import FILE, Store, set_aside
+from suites.suite import Suite
+
+MANIFEST = "manifest.json"
+
+
+class RunError(ValueError):
+    """A run can't start; the message says what was expected and found."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run a suite: mode "compiled" or "eager", device "cpu" or "cuda", worker processes, folder."""
+
+    mode: str
+    device: str
+    jobs: int
+    folder: Path
+    fresh: bool = False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves to show: its frames, failed trials, and whether a worker died."""
+
+    results: Results
+    failed: int
+    died: bool
+
+
+def run(suite: Suite, options: Options) -> Outcome:
+    """Train what a suite's folder lacks, store it and write its pages.
+
+    Raises RunError, StoreError or TaskError where it can't start, and KeyboardInterrupt with everything
+    finished so far stored.
+    """
+    started, clock = datetime.now(UTC), time.monotonic()
+    trials = plan.plan(suite, options.mode)
+    with locked(options.folder), _store(options) as store:
+        _describe(store, suite, trials)
+        todo = plan.missing(trials, suite.budgets, store.done())
+        stacks = _stacks(suite, todo, options)
+        _say_what_is_missing(suite, trials, todo, stacks, options)
+        died = not _train(store, stacks, options) if stacks else False
+        _say_if_mixed(store)
+        manifest = _manifest(suite, options, store, started, time.monotonic() - clock, len(todo))
+        write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        found = report(store, manifest, options.folder)
+    return Outcome(found, failed=_failed(found), died=died)
+
+
+def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
+    """Write a run's tables and pages into a folder, from its results file alone; raises StoreError."""
+    from reports.render import write_report
+
+    from runner.frames import results
+
+    found = results(store, manifest)
+    write_report(found, folder)
+    return found
+
+
+def dry_run(suite: Suite, options: Options) -> str:
+    """Return what a run would do, in lines; writes nothing. Raises StoreError."""
+    trials = plan.plan(suite, options.mode)
+    todo = trials
+    if (options.folder / FILE).exists() and not options.fresh:
+        with Store(options.folder / FILE) as store:
+            todo = plan.missing(trials, suite.budgets, store.done())
+    lines = [f"{suite.name}: {len(trials)} trials, {len(trials) - len(todo)} there already"]
+    for stack in _stacks(suite, todo, options):
+        how = "" if stack.mode == "none" else f", {stack.steps:,} steps, {stack.mode}"
+        lines.append(f"  {stack.architecture}: {len(stack.trials)} trials{how}")
+    return "\n".join(lines)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a folder for one run, made if need be; raises RunError where another run has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / ".lock")
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise RunError(f"folder {folder}: another run is using it; wait for it or choose --output") from None
+    except OSError as error:
+        raise RunError(f"folder {folder}: expected one to write to, found: {error.strerror}") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    beside = path.with_name(path.name + ".tmp")
+    beside.write_text(text, encoding="utf-8")
+    beside.replace(path)
+
+
+def say(message: str) -> None:
+    """Tell the user something beside the results, on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def _store(options: Options) -> Store:
+    if options.fresh and (aside := set_aside(options.folder / FILE)):
+        say(f"the earlier results are kept in {aside}")
+    return Store(options.folder / FILE)
+
+
+def _describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
+    """Store what the pages say about the grid, its tasks and its architectures."""
+    tasks = {}
+    for name in suite.tasks:
+        x = curve_points(evaluation_of(name))
+        tasks[name] = (task_summary(name), x, log_posterior(registry.task(name), x))
+    architectures = {}
+    for name in [*suite.architectures, *suite.reference]:
+        architecture = registry.architecture(name)
+        architectures[name] = {"description": architecture.description, "kind": architecture.kind}
+    grid = {"suite": suite.model_dump(exclude={"quick"}), "trials": [trial.id for trial in trials]}
+    store.describe(grid, tasks, architectures)
+
+
+def _stacks(suite: Suite, todo: list[Trial], options: Options) -> list[Stack]:
+    if not todo:
+        return []
+    from runner.engine import parameter_count  # here and not above, because it imports torch
+
+    return plan.stacks(suite, todo, options.mode, options.device, options.jobs, parameter_count)
+
+
+def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
+    """Run the stacks and store each the moment it ends; return False where a worker died."""
+    try:
+        with meter(stacks) as progress:
+            for number, results, environment in run_stacks(stacks, options.jobs, progress.advance):
+                store.add(results, environment)
+                failed = sum(result.status == "failed" for result in results)
+                note = f"{stacks[number].architecture}: {len(results)} trials"
+                progress.finished(number, note + (f", {failed} failed" if failed else ""))
+    except WorkerDied as error:
+        say(f"error: {error}")
+        return False
+    except KeyboardInterrupt:
+        done = len(store.done())
+        say(
+            f"\ninterrupted: {done} finished trials are kept in {store.path};"
+            " the same command goes on from there"
+        )
+        raise
+    return True
+
+
+def _say_what_is_missing(
+    suite: Suite, trials: list[Trial], todo: list[Trial], stacks: list[Stack], options: Options
+) -> None:
+    there = len(trials) - len(todo)
+    kept = f"{there:,} of {len(trials):,} trials are there already; " if there else ""
+    if not todo:
+        say(f"{suite.name}: all {len(trials):,} trials are there already; nothing to train")
+        return
+    say(
+        f"{suite.name}: {kept}training {len(todo):,} trials in {len(stacks)} stacks, {options.mode},"
+        f" {min(options.jobs, len(stacks))} at a time"
+    )
+
+
+def _say_if_mixed(store: Store) -> None:
+    """Announce that a folder holds numbers from several environments: their last bits may differ."""
+    environments = store.environments()
+    first = environments[0] if environments else {}
+    differ = sorted({key for other in environments for key in other if other[key] != first.get(key)})
+    for key in differ:
+        found = ", ".join(dict.fromkeys(str(other.get(key)) for other in environments))
+        say(f"note: {store.path} holds trials with different {key}: {found}")
+
+
+def _manifest(
+    suite: Suite, options: Options, store: Store, started: datetime, seconds: float, trained: int
+) -> dict[str, Any]:
+    return {
+        "suite": suite.name,
+        "command": shlex.join(["runner", *sys.argv[1:]]),
+        "commit": provenance.commit(),
+        "versions": provenance.versions(),
+        "machine": provenance.machine(),
+        "environments": store.environments(),
+        "mode": options.mode,
+        "device": options.device,
+        "jobs": options.jobs,
+        "started": started.isoformat(timespec="seconds"),
+        "wall_seconds": round(seconds, 1),
+        "trained_trials": trained,
+    }
+
+
+def _failed(results: Results) -> int:
+    """Return how many trials have a failure at some budget."""
+    bad = results.records[results.records["status"].isin(["failed", "timeout"])]
+    return len(bad[["task", "architecture", "seed"]].drop_duplicates())
+
+
+def report_again(folder: Path, output: Path) -> Path:
+    """Write a run's pages from its results file into `output`, and return the page.
+
+    Raises RunError where the folder holds no run, StoreError where its results file can't be read.
+    """
+    if not (folder / FILE).is_file():
+        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+    with locked(folder), Store(folder / FILE) as store:
+        path = folder / MANIFEST
+        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        output.mkdir(parents=True, exist_ok=True)
+        report(store, manifest, output)
+    return output / "report" / "index.html"

@@ -1,0 +1,189 @@
+"""From a stack to the records of its trials: train or fit, score at every budget, keep the curves."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks import registry
+from benchmarks.architecture import FitFailed, Network, Reference, Skipped
+from benchmarks.evaluation import Evaluation, as_networks_see, evaluate, normalised
+from benchmarks.metrics import crossings, score
+from benchmarks.task import Array, Task, conditional_parameters
+from runner.data import Examples
+from runner.plan import Stack, Trial
+
+CURVE_POINTS = 201  # of the display window, kept for every trial and budget
+Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
+
+
+@dataclass(frozen=True)
+class Record:
+    """One number of one trial: value and error are NaN where there is none."""
+
+    budget: int
+    metric: str
+    region: str
+    value: float
+    error: float
+    status: str = "ok"
+    reason: str = ""
+
+
+@dataclass
+class TrialResult:
+    """A finished trial: status "ok", "failed" or "skipped"; curves: {budget: log q (m, k) float32}."""
+
+    trial: Trial
+    records: list[Record] = field(default_factory=list)
+    curves: dict[int, Array] = field(default_factory=dict)
+
+    @property
+    def status(self) -> str:
+        """The worst status of its records."""
+        found = {record.status for record in self.records}
+        return next((status for status in ("failed", "skipped") if status in found), "ok")
+
+    def blank(self, budget: int, status: str, reason: str) -> None:
+        """Record that a budget has no number, and why."""
+        blank = float("nan")
+        self.records.append(Record(budget, "information_gap", "all", blank, blank, status, reason))
+
+    def add(self, budget: int, evaluation: Evaluation, log_q: Array, **measured: float) -> None:
+        """Record every measure of log q (n + m, k) at the evaluation's n points and the curve's m points."""
+        bad = ~np.isfinite(log_q) & ~np.isneginf(log_q)
+        if bad.any():
+            where = points(evaluation)[np.flatnonzero(bad.any(axis=1))[0]]
+            self.blank(budget, "failed", f"the output at x = {where.tolist()} is not a number")
+            return
+        n = len(evaluation.x)
+        self.records += [Record(budget, *numbers) for numbers in _scored(evaluation, log_q[:n])]
+        self.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
+        if len(log_q) > n:
+            self.curves[budget] = log_q[n:].astype(np.float32)
+
+
+def _scored(evaluation: Evaluation, log_q: Array) -> Iterator[tuple[str, str, float, float, str, str]]:
+    for metric, region, value, error, reason in score(evaluation, log_q):
+        yield metric, region, value, error, "ok", reason
+
+
+@functools.cache
+def evaluation_of(task: str) -> Evaluation:
+    """Return the evaluation of a registered task, made once in each process."""
+    return evaluate(registry.task(task))
+
+
+def curve_points(evaluation: Evaluation) -> Array:
+    """Return where posterior curves are kept, (m, 1): an even grid over the window, none without one."""
+    if evaluation.window is None:
+        return np.empty((0, evaluation.x.shape[1]))
+    return as_networks_see(np.linspace(*evaluation.window, CURVE_POINTS)[:, None])
+
+
+def points(evaluation: Evaluation) -> Array:
+    """Return the evaluation's points and the curve's behind them, (n + m, d)."""
+    return np.concatenate([evaluation.x, curve_points(evaluation)])
+
+
+def task_summary(name: str) -> dict[str, Any]:
+    """Return what a report says about a registered task, as plain data; entropies in nats."""
+    task, evaluation = registry.task(name), evaluation_of(name)
+    low, high = evaluation.window or (None, None)
+    return {
+        "description": getattr(task, "description", ""),
+        "classes": task.classes,
+        "entropy": evaluation.entropy,
+        "bayes_error": evaluation.bayes_error,
+        "information": evaluation.information,
+        "crossings": len(crossings(evaluation, evaluation.log_posterior).x),
+        "parameters": conditional_parameters(task),
+        "low": low,
+        "high": high,
+        "method": evaluation.method,
+        "error": evaluation.error,
+    }
+
+
+def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
+    """Train or fit every trial of a stack and return its results, in order."""
+    architecture = registry.architecture(stack.architecture)
+    results = [TrialResult(trial) for trial in stack.trials]
+    try:
+        if isinstance(architecture, Network):
+            _train(architecture, stack, results, progress)
+        else:
+            _fit(architecture, stack, results, progress)
+    except Exception as error:
+        for result in results:
+            recorded = {record.budget for record in result.records}
+            for budget in set(stack.budgets) - recorded:
+                result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500])
+    return results
+
+
+def _train(network: Network, stack: Stack, results: list[TrialResult], progress: Progress) -> None:
+    import torch
+
+    from runner import engine
+
+    tasks = [registry.task(trial.task) for trial in stack.trials]
+    modules = [
+        engine.build(network, task.features, task.classes, trial.seed)
+        for task, trial in zip(tasks, stack.trials, strict=True)
+    ]
+    examples = _examples(stack, tasks)
+
+    def batches(count: int) -> tuple[Array, Array]:
+        progress(count / stack.steps)
+        drawn = [each.take(count) for each in examples]
+        return np.stack([x for x, _ in drawn], axis=1), np.stack([y for _, y in drawn], axis=1)
+
+    inputs = {task.name: torch.from_numpy(_float32_points(task)).to(stack.device) for task in tasks}
+    steps = [budget // stack.batch for budget in stack.budgets]
+    for snapshot in engine.train(network, modules, batches, steps, stack.mode, stack.device):
+        budget = snapshot.step * stack.batch
+        for i, result in enumerate(results):
+            if snapshot.diverged[i]:
+                result.blank(budget, "failed", f"loss not finite at step {snapshot.diverged[i]}")
+                continue
+            x = inputs[result.trial.task]
+            outputs = engine.logits(modules[0], snapshot, i, x).double().cpu().numpy()
+            result.add(
+                budget,
+                evaluation_of(result.trial.task),
+                normalised(outputs),
+                distinct_examples=examples[i].distinct(budget),
+                parameters=stack.parameters,
+                training_seconds=snapshot.seconds / len(results),
+            )
+
+
+def _fit(reference: Reference, stack: Stack, results: list[TrialResult], progress: Progress) -> None:
+    examples = _examples(stack, [registry.task(trial.task) for trial in stack.trials])
+    for budget in stack.budgets:
+        for result, data in zip(results, examples, strict=True):
+            evaluation = evaluation_of(result.trial.task)
+            x, y = data.seen(budget) if reference.needs_data else (evaluation.x[:0], np.empty(0, np.int64))
+            try:
+                log_q = reference.fit(data.task, evaluation, x, y)(points(evaluation))
+            except (Skipped, FitFailed) as error:
+                result.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
+                continue
+            result.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
+        progress(budget / sum(stack.budgets))
+
+
+def _examples(stack: Stack, tasks: list[Task]) -> list[Examples]:
+    return [
+        Examples(task, trial.seed, stack.batch, stack.pool)
+        for task, trial in zip(tasks, stack.trials, strict=True)
+    ]
+
+
+def _float32_points(task: Task) -> Array:
+    return points(evaluation_of(task.name)).astype(np.float32)

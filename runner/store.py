@@ -1,0 +1,192 @@
+"""The results of a run: one SQLite file with one writer, the truth that every page is made from."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.task import Array
+from runner.scoring import TrialResult
+
+APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
+SCHEMA_VERSION = 1
+FILE = "results.db"
+
+SCHEMA = """
+CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE);
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE task (
+    name TEXT PRIMARY KEY, summary TEXT NOT NULL, x BLOB NOT NULL, log_posterior BLOB NOT NULL
+);
+CREATE TABLE architecture (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
+CREATE TABLE trial (
+    id TEXT PRIMARY KEY, task TEXT NOT NULL, architecture TEXT NOT NULL, seed INTEGER NOT NULL,
+    spec TEXT NOT NULL, status TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment (id)
+);
+CREATE TABLE record (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, metric TEXT NOT NULL,
+    region TEXT NOT NULL, value REAL, error REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    PRIMARY KEY (trial, budget, metric, region)
+) WITHOUT ROWID;
+CREATE TABLE curve (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
+    PRIMARY KEY (trial, budget)
+) WITHOUT ROWID;
+"""
+
+
+class StoreError(ValueError):
+    """A results file can't be used; the message names it and says what was expected and found."""
+
+
+class Store:
+    """A run's results file, open for writing; close it or use it as a context manager."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, or make it; raises StoreError where it isn't ours or of another schema."""
+        self.path = path
+        self._db = _connect(path)
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Fold the write-ahead log into the file and close it."""
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def done(self) -> dict[str, set[int]]:
+        """Return {trial id: budgets that have records}."""
+        found: dict[str, set[int]] = {}
+        for trial, budget in self._db.execute("SELECT DISTINCT trial, budget FROM record"):
+            found.setdefault(trial, set()).add(budget)
+        return found
+
+    def add(self, results: Iterable[TrialResult], environment: Mapping[str, str]) -> None:
+        """Store finished trials in one transaction; a trial that is there already is replaced."""
+        description = json.dumps(environment, sort_keys=True)
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO environment (description) VALUES (?)", (description,))
+            (row,) = db.execute("SELECT id FROM environment WHERE description = ?", (description,)).fetchone()
+            for result in results:
+                trial = result.trial
+                db.execute(
+                    "INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, result.status, row),
+                )
+                for table in ("record", "curve"):
+                    db.execute(f"DELETE FROM {table} WHERE trial = ?", (trial.id,))
+                db.executemany(
+                    "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        (trial.id, r.budget, r.metric, r.region, r.value, r.error, r.status, r.reason)
+                        for r in result.records
+                    ),
+                )
+                db.executemany(
+                    "INSERT INTO curve VALUES (?, ?, ?)",
+                    ((trial.id, budget, blob(log_q)) for budget, log_q in result.curves.items()),
+                )
+
+    def describe(
+        self,
+        run: Mapping[str, Any],
+        tasks: Mapping[str, tuple[Mapping[str, Any], Array, Array]],
+        architectures: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Store what a report says beside the numbers, so that it needs neither registry nor torch.
+
+        run: the suite, the trials of the grid and the command, as plain data; tasks: {name: (summary,
+        curve points x (m, 1), exact log-posterior (m, k))}; architectures: {name: summary}.
+        """
+        with self._transaction() as db:
+            db.executemany(
+                "INSERT OR REPLACE INTO run VALUES (?, ?)",
+                [(key, json.dumps(value)) for key, value in run.items()],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)",
+                [(name, json.dumps(summary), blob(x), blob(p)) for name, (summary, x, p) in tasks.items()],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO architecture VALUES (?, ?)",
+                [(name, json.dumps(summary)) for name, summary in architectures.items()],
+            )
+
+    def environments(self) -> list[dict[str, str]]:
+        """Return the environments that the stored trials were trained in."""
+        rows = self._db.execute(
+            "SELECT description FROM environment WHERE id IN (SELECT environment FROM trial) ORDER BY id"
+        )
+        return [json.loads(description) for (description,) in rows]
+
+    def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
+        """Return the rows of a reading query."""
+        return iter(self._db.execute(query))
+
+
+def blob(array: Array) -> bytes:
+    """Return an array's bytes as little-endian float32, in C order."""
+    return np.ascontiguousarray(array, dtype="<f4").tobytes()
+
+
+def set_aside(path: Path) -> Path | None:
+    """Rename a results file to the first free results.old-N.db and return that; None where there is none."""
+    if not path.exists():
+        return None
+    _connect(path).close()  # refuses what isn't ours, and folds the write-ahead log in
+    number = 1
+    while (aside := path.with_name(f"results.old-{number}.db")).exists():
+        number += 1
+    path.rename(aside)
+    return aside
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """Return a connection to a results file of this schema; raises StoreError."""
+    fresh = not path.exists() or path.stat().st_size == 0
+    try:
+        db = sqlite3.connect(path, isolation_level=None, timeout=30)
+        if not fresh:
+            _check(db, path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if fresh:
+            db.executescript(
+                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+            )
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"results file {path}: {error}") from None
+    return db
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    (schema,) = db.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        raise StoreError(f"results file {path}: expected a file of posterior-bench, found another program's")
+    if schema > SCHEMA_VERSION:
+        raise StoreError(
+            f"results file {path}: expected schema {SCHEMA_VERSION} or older, found {schema};"
+            " a newer posterior-bench wrote it"
+        )

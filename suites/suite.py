@@ -1,0 +1,156 @@
+"""A suite: a named grid of tasks x architectures x budgets x seeds under one protocol."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from benchmarks import registry
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class SuiteError(ValueError):
+    """A suite can't be used; the message names the file or flag, the key, what was expected and found."""
+
+
+class Grid(BaseModel):
+    """Budgets in labelled examples, and how many seeds (0, 1, ... seeds - 1)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    budgets: Annotated[list[Positive], Field(min_length=1)]
+    seeds: Positive
+
+
+class Suite(Grid):
+    """A suite as its TOML file states it.
+
+    protocol "stream": mini-batches of `batch` fresh examples, or, with a `pool`, batches from a fixed set
+    of that many, reshuffled at each pass, its incomplete last batch dropped.
+    """
+
+    name: Name
+    title: str
+    question: str
+    protocol: Literal["stream"]
+    batch: Positive
+    pool: Positive | None = None
+    tasks: Annotated[list[str], Field(min_length=1)]
+    architectures: Annotated[list[str], Field(min_length=1)]
+    reference: list[str] = []
+    quick: Grid
+
+    @model_validator(mode="after")
+    def _check(self) -> Suite:
+        for key, budgets in (("budgets", self.budgets), ("quick.budgets", self.quick.budgets)):
+            _check_budgets(key, budgets, self.batch)
+        if self.pool is not None and self.pool < self.batch:
+            raise ValueError(f"pool: expected at least one batch of {self.batch}, found {self.pool}")
+        for key, names in (("tasks", self.tasks), ("architectures", [*self.architectures, *self.reference])):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{key}: expected each name once, found {', '.join(names)}")
+        for name in self.tasks:
+            registry.task(name)
+        for name in self.architectures + self.reference:
+            registry.architecture(name)
+        return self
+
+    @property
+    def steps(self) -> int:
+        """Mini-batches up to the largest budget."""
+        return max(self.budgets) // self.batch
+
+
+def _check_budgets(key: str, budgets: Sequence[int], batch: int) -> None:
+    wrong = [budget for budget in budgets if budget % batch]
+    if wrong:
+        nearest = max(round(wrong[0] / batch), 1) * batch
+        raise ValueError(
+            f"{key}: expected multiples of the batch of {batch} examples, found {wrong[0]}"
+            f" (the nearest is {nearest})"
+        )
+    if list(budgets) != sorted(set(budgets)):
+        raise ValueError(f"{key}: expected an increasing list, found {list(budgets)}")
+
+
+def built_in() -> dict[str, Path]:
+    """Return the suites that come with the package: {name: TOML file}."""
+    folder = Path(str(resources.files("suites")))
+    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
+
+
+def load(name: str) -> Suite:
+    """Return a built-in suite by name, or the suite in a TOML file; raises SuiteError."""
+    if not name.endswith(".toml"):
+        try:
+            return read(registry.lookup("suite", name, built_in()))
+        except registry.UnknownName as error:
+            raise SuiteError(str(error)) from None
+    return read(Path(name))
+
+
+def read(path: Path) -> Suite:
+    """Return the suite in a TOML file; raises SuiteError, which names file, key, expected and found."""
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SuiteError(f"suite file {path}: {error.strerror or error}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SuiteError(f"suite file {path}: expected TOML, found a syntax error: {error}") from None
+    return _validated(data, f"suite file {path}")
+
+
+def narrow(
+    suite: Suite,
+    *,
+    tasks: Sequence[str] = (),
+    architectures: Sequence[str] = (),
+    budgets: Sequence[int] = (),
+    seeds: int | None = None,
+    quick: bool = False,
+) -> Suite:
+    """Return the suite with what is given in place of its own lists; the reference rows stay.
+
+    Reference rows named as architectures replace the suite's reference rows. Raises SuiteError.
+    """
+    data = suite.model_dump()
+    if quick:
+        data |= data["quick"]
+    given = {
+        "tasks": list(dict.fromkeys(tasks)),
+        "architectures": list(dict.fromkeys(architectures)),
+        "budgets": sorted(set(budgets)),
+    }
+    data |= {key: value for key, value in given.items() if value}
+    if seeds is not None:
+        data["seeds"] = seeds
+    data["reference"] = [name for name in suite.reference if name not in data["architectures"]]
+    return _validated(data, "command line")
+
+
+def _validated(data: dict[str, Any], where: str) -> Suite:
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        if key:
+            found = "nothing" if first["type"] == "missing" else repr(first["input"])
+            message = f"{key}: {_expected(first)}, found {found}"
+        raise SuiteError(f"{where}: {message}") from None
+
+
+def _expected(error: Any) -> str:
+    if error["type"] == "extra_forbidden":
+        return f"expected only the keys {', '.join(Suite.model_fields)}"
+    if error["type"] == "missing":
+        return "expected a value"
+    return "expected " + str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")
