@@ -76,3 +76,8 @@ def found(mean: float | None, true: float | None) -> str:
     if true is None or missing(true):
         return BLANK
     return f"{BLANK if mean is None or missing(mean) else f'{mean:.1f}'} / {true:.0f}"
+
+
+def tick(value: float) -> str:
+    """A power of ten on an axis: 0.001, 1e-5."""
+    return f"{value:g}".replace("e-0", "e-").replace("e+0", "e")

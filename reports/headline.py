@@ -1,0 +1,79 @@
+"""What was found, in a few sentences of plain text."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from reports import numbers
+from reports.leaderboard import OVERALL_NAME, Summary
+from reports.results import Results
+from reports.trials import largest_budget, names
+
+MEASURE = (
+    "Information gap = E[KL(exact posterior || model)] / I(X;C): the share of what x says about the class "
+    "that the model's probabilities lose. 0 is the exact posterior, 1 is knowing only the class priors."
+)
+
+
+def headline(results: Results, summary: Summary) -> list[str]:
+    """Sentences: the best architecture, who can't be told from it at a glance, and what failed."""
+    budget = largest_budget(results)
+    table = summary.leaderboard
+    now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
+    ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
+    return [*_best(results, ranked, budget), *_failures(results, summary)]
+
+
+def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
+    finite = ranked[ranked["information_gap"].map(math.isfinite)]
+    if finite.empty:
+        return [f"No architecture has a finite information gap after {budget:,} examples."]
+    best = finite.iloc[0]
+    tasks, seeds = len(names(results)[0]), int(results.suite["seeds"])
+    over = f"the geometric mean over {tasks} tasks and {seeds} seeds" if tasks > 1 else f"over {seeds} seeds"
+    span = numbers.span(best["low"], best["high"])
+    interval = f" (95 % interval {span})" if span else ""
+    gap = numbers.bounded(best["information_gap"], best["error"])
+    sentences = [
+        f"{best['architecture']} comes closest to the exact posterior: after {budget:,} examples its "
+        f"information gap is {gap}{interval}, {over}. Its probabilities lose "
+        f"{numbers.percent(best['information_gap'])} of what x says about the class."
+    ]
+    # Whoever stands above the best complete row has failed trials, so a comparison isn't fair to either.
+    others = finite.iloc[1:]
+    close = others[(others["low"] <= best["high"]) & (others["low"].notna())]["architecture"].tolist()
+    if close:
+        overlap = "its interval overlaps" if len(close) == 1 else "their intervals overlap"
+        sentences.append(f"At a glance {_list(close)} can't be told from it: {overlap}.")
+    elif span and len(others):
+        sentences.append("No other architecture's interval overlaps with its own.")
+    return sentences
+
+
+def _failures(results: Results, summary: Summary) -> list[str]:
+    table = summary.leaderboard
+    rows = summary.cells.reset_index()
+    last = rows[rows["budget"] == largest_budget(results)]
+    failed, total = int(last["failed"].sum()), int(last["total"].sum())
+    sentences = []
+    if failed:
+        sentences.append(f"{failed} of {total} trials failed; they count against their rows' ranks.")
+    now = table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
+    endless = now[(now["information_gap"] == math.inf) & (now["kind"] != "reference")][
+        "architecture"
+    ].tolist()
+    if endless:
+        sentences.append(f"The gap of {_list(endless)} is infinite.")
+    absent = now[now["total"] == 0]["architecture"].tolist()
+    if absent:
+        sentences.append(f"Not run: {_list(absent)}.")
+    return sentences
+
+
+def _list(words: list[str], most: int = 4) -> str:
+    shown = [str(word) for word in words]
+    if len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

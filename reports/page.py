@@ -1,0 +1,182 @@
+"""Everything that `report/index.html` and `leaderboard.md` show, ready for their templates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from reports import numbers
+from reports.charts import decades
+from reports.derived import TARGETS
+from reports.failures import failures
+from reports.figures import learning_figure, posterior_figures
+from reports.headline import headline
+from reports.leaderboard import Summary
+from reports.plain import board_table, budget_table
+from reports.results import Results
+from reports.rows import Cell, Row, board, by_budget, by_target
+from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
+from reports.trials import largest_budget, names
+
+SHADES = 6
+CENTRES = (
+    "A gap is the geometric mean over seeds",
+    "A task's gap is the geometric mean over seeds, the overall gap the geometric mean of these over tasks",
+)
+
+
+def table_context(results: Results, summary: Summary) -> dict[str, Any]:
+    """What both the page and the Markdown file show: headline, tables, method."""
+    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    batch = int(results.suite.get("batch") or 0)
+    rows, gaps, tasks = board(results, summary), by_budget(results, summary), names(results)[0]
+    targets = [f"{target:g}" for target in TARGETS]
+    return {
+        "suite": results.suite,
+        "headline": headline(results, summary),
+        "budget": largest_budget(results),
+        "budgets": [(budget, budget // batch if batch else None) for budget in budgets],
+        "tasks": tasks,
+        "rows": rows,
+        "gap_by_budget": gaps,
+        "targets": targets,
+        "board_table": board_table(rows, tasks, targets),
+        "budget_table": budget_table(gaps, budgets),
+        "centre": CENTRES[len(tasks) > 1],
+        "target_rows": by_target(results, summary),
+        "interval_method": interval_method(int(results.suite["seeds"])),
+        "failures": failures(results),
+        "manifest": results.manifest,
+        "wall_time": numbers.seconds(results.manifest.get("wall_seconds")),
+    }
+
+
+def page_context(results: Results, summary: Summary) -> dict[str, Any]:
+    """What the page shows, figures included."""
+    context = table_context(results, summary)
+    rows: list[Row] = context["rows"]
+    best = next((row.name for row in rows if row.rank), None)
+    axis = gap_axis(rows)
+    return context | {
+        "axis": axis,
+        "axis_ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis],
+        "shade": lambda cell: shade(axis, cell),
+        "bar": lambda cell: bar(axis, cell),
+        "learning": learning_figure(results, summary, "kl", "expected KL"),
+        "sparse": learning_figure(results, summary, "sparse_mean", "expected KL in the sparse region"),
+        "posteriors": posterior_figures(results, best),
+        "gaps": {row.name: row.overall.text for row in rows},
+        "task_rows": _tasks(results),
+        "architecture_rows": _architectures(results),
+        "integration": integration_error(results),
+        "facts": list(_facts(results.manifest)),
+    }
+
+
+def gap_axis(rows: list[Row]) -> list[float]:
+    """Decades of the gap axis: those of the learned rows' gaps, and 1."""
+    cells = [row.overall for row in rows if not row.reference]
+    cells += [cell for row in rows if not row.reference for cell in row.tasks]
+    values = [value for cell in cells for value in (cell.value, cell.low, cell.high)]
+    return decades([1.0, *(value for value in values if not math.isnan(value))])
+
+
+def place(axis: list[float], value: float) -> float:
+    """Where a gap lies on the log axis, in percent from the left; beyond it where it is off the axis."""
+    low, high = math.log10(axis[0]), math.log10(axis[-1])
+    return round(100 * (math.log10(value) - low) / (high - low), 2)
+
+
+def bar(axis: list[float], cell: Cell) -> tuple[float, float, float] | None:
+    """Low, centre and high of a cell on the axis, in percent; None where the centre isn't on it."""
+    if not (0 < cell.value < math.inf) or cell.text.startswith("<"):
+        return None
+    at = place(axis, cell.value)
+    if not 0 <= at <= 100:
+        return None
+    if math.isnan(cell.low) or math.isnan(cell.high) or cell.low <= 0:
+        return at, at, at
+    return max(place(axis, cell.low), 0.0), at, min(place(axis, cell.high), 100.0)
+
+
+def shade(axis: list[float], cell: Cell) -> int:
+    """Shade of a cell, 0 (knows nothing, or no number) to `SHADES` (the best end of the axis)."""
+    if math.isnan(cell.value) or math.isinf(cell.value):
+        return 0
+    if cell.value <= axis[0]:
+        return SHADES
+    return round(SHADES * (1 - min(max(place(axis, cell.value) / 100, 0.0), 1.0)))
+
+
+def interval_method(seeds: int) -> str:
+    """How intervals were computed for so many seeds, in words."""
+    if seeds < FEWEST_SEEDS:
+        return f"no intervals: they need at least {FEWEST_SEEDS} seeds"
+    if seeds < BOOTSTRAP_FROM:
+        return "95 % intervals are Student's t over seeds on the log scale"
+    return "95 % intervals are BCa bootstraps over seeds on the log scale"
+
+
+def integration_error(results: Results) -> str:
+    """Largest integration error relative to its information gap, over gaps that it doesn't swamp."""
+    records = results.records
+    gaps = records[(records["metric"] == "information_gap") & (records["region"] == "all")]
+    value, error = gaps["value"].to_numpy(dtype=float), gaps["error"].to_numpy(dtype=float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = error / value
+    ratio = ratio[np.isfinite(ratio) & (ratio < 1)]
+    return numbers.number(float(ratio.max()), 2) if ratio.size else ""
+
+
+def _tasks(results: Results) -> list[dict[str, Any]]:
+    rows = []
+    for name in names(results)[0]:
+        row = results.tasks.loc[name]
+        rows.append(
+            {
+                "name": name,
+                "description": row["description"],
+                "classes": numbers.count(float(row["classes"])),
+                "entropy": numbers.number(float(row["entropy"]), 4),
+                "bayes_error": numbers.number(float(row["bayes_error"]), 4),
+                "information": numbers.number(float(row["information"]), 4),
+                "crossings": numbers.count(float(row["crossings"])),
+                "k": numbers.count(float(row["parameters"])),
+            }
+        )
+    return rows
+
+
+def _architectures(results: Results) -> list[dict[str, str]]:
+    _, learned, reference = names(results)
+    table = results.architectures
+    return [
+        {
+            "name": name,
+            "description": str(table.loc[name, "description"]),
+            "kind": str(table.loc[name, "kind"]),
+        }
+        for name in [*learned, *reference]
+        if name in table.index
+    ]
+
+
+def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The manifest as pairs of words, whatever it holds."""
+    facts = []
+    for key, value in manifest.items():
+        if value is None or (isinstance(value, float) and pd.isna(value)):
+            continue
+        if key == "wall_seconds":
+            facts.append(("wall time", numbers.seconds(float(value))))
+        elif isinstance(value, Mapping):
+            facts.append(
+                (key, ", ".join(f"{name} {part}" for name, part in value.items() if part is not None))
+            )
+        elif key != "command":
+            facts.append((key.replace("_", " "), str(value)))
+    return facts

@@ -1,0 +1,148 @@
+"""The leaderboard as text: Markdown, a terminal's table, JSON. Names from third parties are made harmless."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from tabulate import DataRow, TableFormat, tabulate
+
+from reports import numbers
+from reports.headline import MEASURE, headline
+from reports.leaderboard import Summary
+from reports.results import Results
+from reports.rows import Cell, Row, board
+from reports.trials import largest_budget, names
+
+WIDTH = 80
+# Spaces between columns, width of a task's heading (0: no column a task), longest name; the first that fits.
+_LAYOUTS = ((2, 11, 22), (2, 8, 18), (2, 7, 14), (1, 8, 14), (1, 6, 14), (2, 0, 34), (2, 0, 20), (1, 0, 12))
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$#])")
+
+
+def markdown(text: object) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, no new line, no table cell."""
+    flat = " ".join(str(text).split())
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("://", ":&#47;&#47;")):
+        flat = flat.replace(sign, entity)
+    return _MARKDOWN.sub(r"\\\1", printable(flat))
+
+
+def printable(text: object) -> str:
+    """Text without control characters, so that a name can't steer a terminal."""
+    return "".join(sign if sign.isprintable() else "�" for sign in " ".join(str(text).split()))
+
+
+def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str]) -> str:
+    """The leaderboard as a Markdown table; reference rows in italics."""
+    header = ["#", "architecture", "information gap", "95 % interval", *map(markdown, tasks), "sparse KL"]
+    header += ["crossings", *(f"examples to gap {target}" for target in targets)]
+    header += ["parameters", "seconds", "trials ok"]
+    body = []
+    for row in rows:
+        line = [row.rank, "", row.overall.text, row.overall.span, *(cell.text for cell in row.tasks)]
+        line += [row.sparse, row.crossings, *row.targets, row.parameters, row.seconds, row.counts]
+        body.append([markdown(text) for text in line])
+        body[-1][1] = _name(row.name, row.reference)
+    return _pipe(body, header, ["right", "left"])
+
+
+def budget_table(rows: Sequence[tuple[str, bool, Sequence[Cell]]], budgets: Sequence[int]) -> str:
+    """Gap by budget as a Markdown table; reference rows in italics."""
+    body = [
+        [_name(name, reference), *(markdown(cell.text) for cell in cells)] for name, reference, cells in rows
+    ]
+    return _pipe(body, ["examples", *(f"{budget:,}" for budget in budgets)], ["left"])
+
+
+def _name(name: str, reference: bool) -> str:
+    return f"*{markdown(name)}*" if reference else markdown(name)
+
+
+def _pipe(body: list[list[str]], header: list[str], first: list[str]) -> str:
+    alignment = first + ["right"] * (len(header) - len(first))
+    return tabulate(body, header, tablefmt="pipe", disable_numparse=True, colalign=alignment)
+
+
+def terminal_table(results: Results, summary: Summary) -> str:
+    """A plain-text leaderboard of the largest budget, at most 80 columns wide."""
+    rows = board(results, summary, digits=2)
+    table: list[str] = []
+    for gutter, heading, longest in _LAYOUTS:
+        table = _table(rows, names(results)[0], gutter, heading, longest)
+        if max(len(line) for line in table) <= WIDTH:
+            break
+    suite = results.suite
+    lines = [f"{printable(suite['title'])}: {largest_budget(results):,} examples, {suite['seeds']} seeds", ""]
+    lines += [*table, "", *_wrap(printable(" ".join(headline(results, summary)))), "", *_wrap(MEASURE)]
+    return "\n".join(lines) + "\n"
+
+
+def json_text(results: Results, summary: Summary) -> str:
+    """The rows of leaderboard.csv as JSON; a blank is null and infinity is the string `inf`."""
+    rows = [
+        {str(name): _plain(value) for name, value in row.items()}
+        for row in summary.leaderboard.astype(object).to_dict("records")
+    ]
+    return json.dumps({"suite": results.suite["name"], "leaderboard": rows}, indent=1, allow_nan=False)
+
+
+def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest: int) -> list[str]:
+    tasks = tasks if heading else []
+    header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading), "cross.", "ok"]
+    # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
+    body = [header, *(_terminal_row(row, bool(tasks), longest) for row in rows)]
+    alignment = ["right", "left", *["right"] * (len(header) - 2)]
+    gap = " " * gutter
+    form = TableFormat(None, None, None, None, DataRow("", gap, ""), DataRow("", gap, ""), 0, None)
+    text = tabulate(body, tablefmt=form, disable_numparse=True, colalign=alignment)
+    lines = [line.rstrip() for line in text.splitlines()]
+    rule = gap.join("-" * max(map(len, column)) for column in zip(*body, strict=True))
+    learned = sum(not row.reference for row in rows)
+    reference = lines[1 + learned :]
+    return [lines[0], rule, *lines[1 : 1 + learned], *([rule, *reference] if reference else [])]
+
+
+def _terminal_row(row: Row, per_task: bool, longest: int) -> list[str]:
+    name = _cut(printable(row.name), longest)
+    cells = [_number_only(cell) for cell in row.tasks] if per_task else []
+    crossings = row.crossings.replace(" ", "")
+    return [row.rank, name, _number_only(row.overall), row.overall.span, *cells, crossings, row.counts]
+
+
+def _number_only(cell: Cell) -> str:
+    return numbers.BLANK if math.isnan(cell.value) else cell.text
+
+
+def _short_names(tasks: list[str], longest: int) -> list[str]:
+    """Task names without the part that they share, cut to a column's width."""
+    shared = ""
+    if len(tasks) > 1:
+        first, last = min(tasks), max(tasks)
+        start = first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)]
+        shared = start[: start.rfind("-") + 1]
+    return [_cut(printable(task.removeprefix(shared)), longest) for task in tasks]
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def _wrap(text: str) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA:
+        return None
+    if isinstance(value, float):
+        if math.isnan(value):
+            return None
+        return "inf" if math.isinf(value) else float(value)
+    return int(value) if hasattr(value, "__index__") else str(value)

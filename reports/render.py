@@ -1,0 +1,131 @@
+"""A run's frames to its files: records.csv, leaderboard.csv, leaderboard.md and report/index.html."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from tempfile import mkstemp
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from reports import numbers
+from reports.leaderboard import Summary, summarise
+from reports.page import page_context, table_context
+from reports.plain import json_text, markdown, printable, terminal_table
+from reports.results import RECORD_COLUMNS, Results
+from reports.trials import in_order
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+_HERE = Path(__file__).parent
+
+
+def write_report(results: Results, folder: Path) -> None:
+    """Write a run's four files; each is written beside its place and swapped in, so none is ever half there.
+
+    Raises OSError where the folder can't be written.
+    """
+    summary = summarise(results)
+    writers: dict[str, Callable[[], str]] = {
+        "records.csv": lambda: records_csv(results, summary),
+        "leaderboard.csv": lambda: leaderboard_csv(summary),
+        "leaderboard.md": lambda: markdown_text(results, summary),
+        "report/index.html": lambda: page_text(results, summary),
+    }
+    for name, text in writers.items():
+        _swap_in(folder / name, text())
+
+
+def terminal(results: Results) -> str:
+    """A plain-text leaderboard of the largest budget, at most 80 columns wide."""
+    return terminal_table(results, summarise(results))
+
+
+def as_json(results: Results) -> str:
+    """The rows of leaderboard.csv as JSON: {"suite", "leaderboard": [...]}; blank is null, infinity "inf"."""
+    return json_text(results, summarise(results))
+
+
+def records_csv(results: Results, summary: Summary) -> str:
+    """Measured rows, in the suite's order, then derived ones; numbers at full precision, `inf` or empty."""
+    measured = results.records[list(RECORD_COLUMNS)]
+    known = measured["task"].isin(list(results.suite["tasks"]))
+    frame = pd.concat(
+        [
+            in_order(results, measured[known]).astype({"seed": "Int64", "budget": "Int64"}),
+            measured[~known].astype({"seed": "Int64", "budget": "Int64"}),
+            summary.derived,
+        ]
+    )
+    return _csv(frame, ("value", "error"))
+
+
+def leaderboard_csv(summary: Summary) -> str:
+    """The long leaderboard; numbers at full precision, `inf` or empty."""
+    floats = summary.leaderboard.select_dtypes(include="float").columns
+    return _csv(summary.leaderboard, tuple(floats))
+
+
+def markdown_text(results: Results, summary: Summary) -> str:
+    """`leaderboard.md`: title, headline, tables, method, command."""
+    return _environment().get_template("leaderboard.md.j2").render(table_context(results, summary))
+
+
+def page_text(results: Results, summary: Summary) -> str:
+    """`report/index.html`: one page that needs nothing but itself."""
+    style = (_HERE / "static" / "report.css").read_text(encoding="utf-8")
+    return _environment().get_template("index.html.j2").render(page_context(results, summary), style=style)
+
+
+def _csv(frame: pd.DataFrame, floats: tuple[str, ...]) -> str:
+    texts = {name: [_exact(value) for value in frame[name].to_numpy(dtype=float)] for name in floats}
+    return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
+
+
+def _exact(value: float) -> str:
+    """The shortest text that reads back as the same number; integers have no `.0`, NaN is empty."""
+    if np.isnan(value):
+        return ""
+    return repr(float(value)).removesuffix(".0")
+
+
+@lru_cache(maxsize=1)
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=lambda name: bool(name) and ".html" in str(name),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"markdown": markdown, "printable": printable, "count": numbers.count}
+    return environment
+
+
+def _swap_in(path: Path, text: str) -> None:
+    """Write a file beside its place, then put it there in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, beside = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            file.write(text)
+        os.chmod(beside, 0o666 & ~_umask())
+        os.replace(beside, path)
+    except BaseException:
+        Path(beside).unlink(missing_ok=True)
+        raise
+
+
+def _umask() -> int:
+    """The process's file mode mask; mkstemp ignores it and makes files that only their owner can read."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
