@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.evaluation import Evaluation, expectation, kl
-from benchmarks.task import Array
+from benchmarks.task import Array, over_classes
 
 ROUNDING = 1e-12  # zeros of q with less p-mass than this are rounding, not belief
 LOG_TINY = -745.0  # log of the smallest positive float64, what such zeros become
@@ -58,31 +58,31 @@ class Metric:
 
 def total_variation(log_p: Array, log_q: Array) -> Array:
     """Return half the sum of |p - q| at each point, (r, n), between 0 and 1."""
-    return np.asarray(0.5 * np.abs(np.exp(log_p) - np.exp(log_q)).sum(axis=-1))
+    return 0.5 * over_classes(np.sum, np.abs(np.exp(log_p) - np.exp(log_q)))
 
 
 def squared_error(log_p: Array, log_q: Array) -> Array:
     """Return sum of (p - q)^2 at each point, (r, n): the Brier score's excess over the exact posterior's."""
-    return np.asarray(((np.exp(log_p) - np.exp(log_q)) ** 2).sum(axis=-1))
+    return over_classes(np.sum, (np.exp(log_p) - np.exp(log_q)) ** 2)
 
 
 def excess_error(log_p: Array, log_q: Array) -> Array:
     """Return the error probability of q's choice less that of the best choice at each point, (r, n)."""
     p = np.exp(log_p)
     choice = np.argmax(log_q, axis=-1)
-    return np.asarray(p.max(axis=-1) - p[np.arange(len(p)), choice])
+    return np.asarray(over_classes(np.max, p) - p[np.arange(len(p)), choice])
 
 
 def nll(log_p: Array, log_q: Array) -> Array:
     """Return -sum of p log q at each point, (r, n) nats."""
     p = np.exp(log_p)
     with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(p > 0, -p * log_q, 0.0).sum(axis=-1))
+        return over_classes(np.sum, np.where(p > 0, -p * log_q, 0.0))
 
 
 def infinite_mass(log_p: Array, log_q: Array) -> Array:
     """Return the p-probability of the classes that q excludes at each point, (r, n)."""
-    return np.asarray(np.where(np.isneginf(log_q), np.exp(log_p), 0.0).sum(axis=-1))
+    return over_classes(np.sum, np.where(np.isneginf(log_q), np.exp(log_p), 0.0))
 
 
 def information_gap(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
@@ -177,8 +177,8 @@ def crossings(evaluation: Evaluation, log_p: Array) -> Crossings:
     with np.errstate(invalid="ignore"):
         before = log_p[at, pair[:, 0]] - log_p[at, pair[:, 1]]
         after = log_p[at + 1, pair[:, 1]] - log_p[at + 1, pair[:, 0]]
-    span = before + after
-    share = np.where(np.isfinite(span) & (span > 0), before / np.where(span > 0, span, 1), 0.5)
+        span = before + after
+        share = np.where(np.isfinite(span) & (span > 0), before / np.where(span > 0, span, 1), 0.5)
     return Crossings(x[at] + share * (x[at + 1] - x[at]), pair)
 
 
@@ -265,21 +265,33 @@ def score(evaluation: Evaluation, log_q: Array) -> list[Score]:
 def _pointwise_scores(metric: Metric, evaluation: Evaluation, log_q: Array) -> Iterator[Score]:
     assert metric.fn is not None
     values = metric.fn(evaluation.log_posterior, log_q[None])[0]
-    for region in evaluation.weights if metric.everywhere else ["all"]:
-        value = float(expectation(values, evaluation.weights[region]))
-        checks = [float(expectation(values[rule.index], rule.weights[region])) for rule in evaluation.checks]
-        yield Score(metric.name, region, value, _error(value, checks))
+    regions = len(evaluation.weights) if metric.everywhere else 1
+    averages = expectation(values, evaluation.table[:regions])
+    checks = [
+        (expectation(values[rule.points], rule.table[:regions]), rule.factor) for rule in evaluation.checks
+    ]
+    for i, region in enumerate(list(evaluation.weights)[:regions]):
+        error = _error(averages[i], [(check[i], factor) for check, factor in checks])
+        yield Score(metric.name, region, float(averages[i]), error)
 
 
 def _shape_scores(fn: Callable[..., Any], evaluation: Evaluation, log_q: Array) -> Iterator[Score]:
     checks = [
-        fn(part, log_q[rule.index])
+        (fn(part, log_q[rule.points]), rule.factor)
         for part, rule in zip(evaluation.restrictions, evaluation.checks, strict=True)
     ]
     for name, (value, reason) in fn(evaluation, log_q).items():
-        yield Score(name, "all", value, _error(value, [check[name].value for check in checks]), reason)
+        yield Score(
+            name,
+            "all",
+            value,
+            _error(value, [(check[name].value, factor) for check, factor in checks]),
+            reason,
+        )
 
 
-def _error(value: float, checks: list[float]) -> float:
-    """Return the sum of the disagreements with the check rules, since each sees another part of the error."""
-    return sum(abs(value - check) for check in checks) if np.isfinite(value) else float("nan")
+def _error(value: float, checks: list[tuple[float, float]]) -> float:
+    """Return the largest disagreement with the check rules, each times its factor; NaN for no number."""
+    if not np.isfinite(value):
+        return float("nan")
+    return max((abs(float(value - check)) * factor for check, factor in checks), default=float("nan"))

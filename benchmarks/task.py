@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -44,15 +44,23 @@ class TaskError(ValueError):
     """A task broke its contract; the message names the task, what was expected and what was there."""
 
 
+def over_classes(reduce: Callable[..., Any], a: Array) -> Array:
+    """Return a NumPy reduction of a (..., k) over its last axis.
+
+    The axis is moved to the front first: NumPy is ten times faster that way where k is small.
+    """
+    return np.asarray(reduce(np.ascontiguousarray(np.moveaxis(a, -1, 0)), axis=0))
+
+
 def logsumexp(a: Array) -> Array:
     """Return log(sum(exp(a))) along the last axis, -inf where all terms are -inf.
 
     scipy.special's does the same, but importing scipy takes longer than `runner list` may.
     """
-    top = np.max(a, axis=-1, keepdims=True)
+    top = over_classes(np.max, a)
     top = np.where(np.isfinite(top), top, 0.0)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.sum(np.exp(a - top), axis=-1)) + top[..., 0])
+        return np.asarray(np.log(over_classes(np.sum, np.exp(a - top[..., None]))) + top)
 
 
 def log_density(task: Task, x: Array) -> Array:

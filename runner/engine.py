@@ -70,6 +70,7 @@ def train(
     state = _initial_state(modules, network.recipe, device)
     step = _training_step(modules[0], network.recipe)
     if mode == "compiled":
+        torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
         step = torch.compile(step, dynamic=False, fullgraph=True)
     scalars = _schedule(network.recipe, max(steps), device)
     wanted, seconds = set(steps), 0.0

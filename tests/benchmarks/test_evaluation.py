@@ -1,0 +1,141 @@
+"""Quadrature, regions and error bounds against independent integration."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy import integrate, optimize, stats
+
+from benchmarks import registry
+from benchmarks.evaluation import STRATA, evaluate, expectation, kl, normalised
+from benchmarks.metrics import score
+from benchmarks.task import TaskError, log_density, log_posterior
+
+NAMES = ["gauss-separated", "gauss-nested", "gauss-sparse-tail"]
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def case(request):
+    task = registry.task(request.param)
+    return task, evaluate(task)
+
+
+def density(task, x):
+    return np.exp(log_density(task, np.atleast_1d(np.asarray(x, dtype=float))[:, None]))
+
+
+def kinked(task, x):
+    """log q of a model like a ReLU network: the exact log-odds plus a few kinks."""
+    log_p = log_posterior(task, x)
+    bend = 0.2 * np.maximum(x[:, 0] - 0.37, 0) - 0.3 * np.maximum(x[:, 0] - 2.21, 0)
+    return normalised(log_p + np.stack([np.zeros(len(x)), bend], axis=1))
+
+
+def integrated(task, f, low, high):
+    kinks = [point for point in (0.37, 2.21) if low < point < high]
+    return integrate.quad(
+        lambda x: float(f(np.array([[x]]))[0] * density(task, x)[0]),
+        low,
+        high,
+        points=kinks,
+        limit=800,
+        epsabs=1e-13,
+        epsrel=1e-11,
+    )[0]
+
+
+def test_weights_of_every_region_sum_to_one(case):
+    _, evaluation = case
+    assert set(evaluation.weights) == {"all", "sparse99", "sparse95", "sparse99-uniform"} | {
+        f"stratum-{i}" for i in range(1, STRATA + 1)
+    }
+    for weights in evaluation.weights.values():
+        assert weights.min() >= 0
+        assert weights.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_points_are_what_a_float32_network_sees(case):
+    _, evaluation = case
+    np.testing.assert_array_equal(evaluation.x, evaluation.x.astype(np.float32).astype(np.float64))
+
+
+def test_strata_part_the_whole_from_densest_to_sparsest(case):
+    task, evaluation = case
+    together = sum(evaluation.weights[f"stratum-{i}"] for i in range(1, STRATA + 1)) / STRATA
+    np.testing.assert_allclose(together, evaluation.weights["all"], atol=1e-15)
+    p = density(task, evaluation.x[:, 0])
+    means = [float(expectation(p, evaluation.weights[f"stratum-{i}"])) for i in range(1, STRATA + 1)]
+    assert means == sorted(means, reverse=True)
+
+
+def test_sparse_region_is_where_the_density_is_below_its_quantile(case):
+    task, evaluation = case
+    grid = np.linspace(-25, 25, 200_001)
+    p = density(task, grid)
+    step = grid[1] - grid[0]
+
+    def outside(threshold):
+        return p[p < threshold].sum() * step - 0.01
+
+    threshold = optimize.brentq(outside, 1e-8, p.max())
+    weights = evaluation.weights["sparse99"]
+    inside = density(task, evaluation.x[:, 0]) < threshold
+    assert weights[~inside].sum() < 0.03  # at most the fraction of a boundary point
+    low, high = grid[(p >= threshold)][[0, -1]]
+    left = float(expectation((evaluation.x[:, 0] < low).astype(float), weights))
+    assert left == pytest.approx(p[grid < low].sum() * step / 0.01, abs=0.02)
+    assert 0 < left < 1
+    assert high > low
+
+
+def test_uniform_sparse_region_ignores_the_density_and_stays_in_the_window(case):
+    task, evaluation = case
+    weights, x = evaluation.weights["sparse99-uniform"], evaluation.x[:, 0]
+    low, high = task.window
+    used = x[weights > 0]
+    assert low - 0.05 < used.min() and used.max() < high + 0.05
+    tail = (x > used[used > (low + high) / 2].min() + 0.1) & (x < high - 0.1)
+    spacing = np.gradient(x)
+    np.testing.assert_allclose(
+        weights[tail] / spacing[tail], (weights[tail] / spacing[tail]).mean(), rtol=1e-3
+    )
+
+
+def test_numbers_equal_adaptive_integration_within_their_error(case):
+    task, evaluation = case
+    scores = {(s.metric, s.region): s for s in score(evaluation, kinked(task, evaluation.x))}
+    found = scores["expected_kl", "all"]
+    true = integrated(task, lambda x: kl(log_posterior(task, x), kinked(task, x)), -45, 50)
+    assert abs(found.value - true) <= found.error + 1e-12
+    assert found.error < 1e-4 * found.value
+
+
+def test_sparse_numbers_equal_adaptive_integration_within_their_error():
+    task = registry.task("gauss-separated")  # symmetric about 1.5: the sparse region is two equal tails
+    evaluation = evaluate(task)
+    scores = {(s.metric, s.region): s for s in score(evaluation, kinked(task, evaluation.x))}
+    edge = optimize.brentq(lambda x: stats.norm.sf(x) + stats.norm.sf(x, 3) - 0.01, 3, 9)
+    f = lambda x: kl(log_posterior(task, x), kinked(task, x))  # noqa: E731
+    true = (integrated(task, f, edge, 30) + integrated(task, f, -27, 3 - edge)) / 0.01
+    found = scores["expected_kl", "sparse99"]
+    assert abs(found.value - true) <= 2 * found.error
+    assert found.error < 0.05 * found.value
+
+
+def test_points_without_weight_never_count():
+    values = np.array([[np.inf, 1.0, 2.0]])
+    assert expectation(values, np.array([0.0, 0.5, 0.5])) == pytest.approx(1.5)
+    assert expectation(values, np.array([0.1, 0.5, 0.4])) == np.inf
+
+
+def test_a_density_that_does_not_integrate_to_one_is_refused():
+    @dataclasses.dataclass(frozen=True)
+    class Unnormalised(type(registry.task("gauss-nested"))):
+        def log_joint(self, x):
+            return super().log_joint(x) + 0.1
+
+    task = Unnormalised(**dataclasses.asdict(registry.task("gauss-nested")))
+    with pytest.raises(
+        TaskError, match=r"task gauss-nested: the density should integrate to 1, it integrates to 1\.105"
+    ):
+        evaluate(task)
