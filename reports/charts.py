@@ -132,12 +132,14 @@ def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -
             .mark_area(aria=False, fill=RAMP[-1], opacity=0.16)
             .encode(x=across, y=up, y2="top:Q")
         )
-    for budget, output in sorted(outputs.items()):
-        layers.append(
-            alt.Chart(pd.DataFrame({"x": x, "p": output.mean(axis=0)}))
-            .mark_line(aria=False, stroke=stage_colour(budgets, budget), strokeWidth=1.6)
-            .encode(x=across, y=up)
-        )
+    if outputs:
+        # One layer for all lines: Altair copies every layer's data several times.
+        order = sorted(outputs)
+        colours = [stage_colour(budgets, budget) for budget in order]
+        codes = {str(budget): f"s{place}" for place, budget in enumerate(order)}
+        means = [pd.DataFrame({"x": x, "p": outputs[n].mean(axis=0), "s": codes[str(n)]}) for n in order]
+        lines = alt.Chart(pd.concat(means)).mark_line(aria=False, strokeWidth=1.6)
+        layers.append(lines.encode(x=across, y=up, color=_scale(alt.Color, codes, colours)))
     return alt.layer(*layers).properties(width=330, height=190)
 
 
@@ -147,15 +149,14 @@ def stage_colour(budgets: Sequence[int], budget: int) -> str:
     return RAMP[len(RAMP) - 1 - min(len(budgets) - 1 - place, len(RAMP) - 1)]
 
 
-def decades(values: Sequence[float], most: int = 7) -> list[float]:
-    """Powers of ten around the finite positive values, at most so many of them."""
+def decades(values: Sequence[float]) -> list[float]:
+    """Powers of ten around the finite positive values, two at least."""
     good = [value for value in values if 0 < value < math.inf]
     if not good:
         return [0.1, 1.0]
     low, high = math.floor(math.log10(min(good))), math.ceil(math.log10(max(good)))
     high = max(high, low + 1)
-    step = math.ceil((high - low) / (most - 1))
-    return [10.0**power for power in range(high, low - step, -step)][::-1]
+    return [10.0**power for power in range(low, high + 1)]
 
 
 def powers(values: Sequence[float]) -> list[float]:
@@ -174,7 +175,9 @@ def _log_axis(values: Sequence[float], title: str) -> Any:
     import altair as alt
 
     label = "datum.value >= 0.00009 ? format(datum.value, '~f') : '1e' + round(log(datum.value) / LN10)"
-    return alt.Axis(values=list(values), labelExpr=label, title=title, **_title_above())
+    step = math.ceil(len(values) / 7)  # more than seven labels are a ladder, not an axis
+    shown = list(values)[::-1][::step]
+    return alt.Axis(values=shown, labelExpr=label, title=title, **_title_above())
 
 
 def _title_above() -> dict[str, Any]:

@@ -55,11 +55,13 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
 def _failures(results: Results, summary: Summary) -> list[str]:
     table = summary.leaderboard
     rows = summary.cells.reset_index()
-    last = rows[rows["budget"] == largest_budget(results)]
+    learned = rows["architecture"].isin(names(results)[1])
+    last = rows[learned & (rows["budget"] == largest_budget(results))]
     failed, total = int(last["failed"].sum()), int(last["total"].sum())
     sentences = []
     if failed:
-        sentences.append(f"{failed} of {total} trials failed; they count against their rows' ranks.")
+        counts = "it counts against its row's rank" if failed == 1 else "they count against their rows' ranks"
+        sentences.append(f"{failed} of {total} trials failed; {counts}.")
     now = table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
     endless = now[(now["information_gap"] == math.inf) & (now["kind"] != "reference")][
         "architecture"

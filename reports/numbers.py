@@ -35,11 +35,13 @@ def bounded(value: float | None, error: float | None, digits: int = 3) -> str:
     return number(value, digits)
 
 
-def span(low: float | None, high: float | None, digits: int = 3) -> str:
-    """An interval, `0.0123–0.0145`; empty where there is none or where it is a point."""  # noqa: RUF002
+def span(low: float | None, high: float | None) -> str:
+    """An interval to two digits, more where its ends would look alike; empty where it is none or a point."""
     if low is None or high is None or missing(low) or missing(high) or low == high:
         return ""
-    return f"{number(low, digits)}–{number(high, digits)}"  # noqa: RUF001
+    texts = [(number(low, digits), number(high, digits)) for digits in (2, 3, 4, 5)]
+    ends = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
+    return f"{ends[0]}–{ends[1]}"  # noqa: RUF001
 
 
 def count(value: float | None) -> str:

@@ -60,11 +60,13 @@ def page_context(results: Results, summary: Summary) -> dict[str, Any]:
     context = table_context(results, summary)
     rows: list[Row] = context["rows"]
     best = next((row.name for row in rows if row.rank), None)
-    axis = gap_axis(rows)
+    learned = [row for row in rows if not row.reference]
+    axis = gap_axis([row.overall for row in learned])
+    wide = gap_axis([cell for row in learned for cell in row.tasks])
     return context | {
         "axis": axis,
         "axis_ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis],
-        "shade": lambda cell: shade(axis, cell),
+        "shade": lambda cell: shade(wide, cell),
         "bar": lambda cell: bar(axis, cell),
         "learning": learning_figure(results, summary, "kl", "expected KL"),
         "sparse": learning_figure(results, summary, "sparse_mean", "expected KL in the sparse region"),
@@ -77,12 +79,10 @@ def page_context(results: Results, summary: Summary) -> dict[str, Any]:
     }
 
 
-def gap_axis(rows: list[Row]) -> list[float]:
-    """Decades of the gap axis: those of the learned rows' gaps, and 1."""
-    cells = [row.overall for row in rows if not row.reference]
-    cells += [cell for row in rows if not row.reference for cell in row.tasks]
+def gap_axis(cells: list[Cell]) -> list[float]:
+    """Decades of a gap axis: those of the cells' gaps and intervals."""
     values = [value for cell in cells for value in (cell.value, cell.low, cell.high)]
-    return decades([1.0, *(value for value in values if not math.isnan(value))])
+    return decades([value for value in values if not math.isnan(value)])
 
 
 def place(axis: list[float], value: float) -> float:
@@ -132,22 +132,14 @@ def integration_error(results: Results) -> str:
     return numbers.number(float(ratio.max()), 2) if ratio.size else ""
 
 
-def _tasks(results: Results) -> list[dict[str, Any]]:
+def _tasks(results: Results) -> list[dict[str, str]]:
+    shown = {"entropy": 4, "bayes_error": 4, "information": 4}
     rows = []
     for name in names(results)[0]:
-        row = results.tasks.loc[name]
-        rows.append(
-            {
-                "name": name,
-                "description": row["description"],
-                "classes": numbers.count(float(row["classes"])),
-                "entropy": numbers.number(float(row["entropy"]), 4),
-                "bayes_error": numbers.number(float(row["bayes_error"]), 4),
-                "information": numbers.number(float(row["information"]), 4),
-                "crossings": numbers.count(float(row["crossings"])),
-                "k": numbers.count(float(row["parameters"])),
-            }
-        )
+        row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
+        texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
+        counts = {key: numbers.count(float(row[key])) for key in ("classes", "crossings", "parameters")}
+        rows.append({"name": name, "description": str(row["description"]), **texts, **counts})
     return rows
 
 

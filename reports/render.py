@@ -82,6 +82,11 @@ def page_text(results: Results, summary: Summary) -> str:
     return _environment().get_template("index.html.j2").render(page_context(results, summary), style=style)
 
 
+def curly(text: str) -> str:
+    """Typographic apostrophes, and intervals that aren't broken at their dash."""
+    return text.replace("'", "’").replace("–", "–\u2060")  # noqa: RUF001
+
+
 def _csv(frame: pd.DataFrame, floats: tuple[str, ...]) -> str:
     texts = {name: [_exact(value) for value in frame[name].to_numpy(dtype=float)] for name in floats}
     return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
@@ -106,7 +111,12 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"markdown": markdown, "printable": printable, "count": numbers.count}
+    environment.filters |= {
+        "markdown": markdown,
+        "printable": printable,
+        "count": numbers.count,
+        "curly": curly,
+    }
     return environment
 
 

@@ -100,7 +100,7 @@ def cell(row: dict[Any, Any], digits: int = 3) -> Cell:
         text = note.split(":", maxsplit=1)[0]
     return Cell(
         text=text,
-        span="" if below else numbers.span(low, high, min(digits, 3)),
+        span="" if below else numbers.span(low, high),
         value=value,
         low=low,
         high=high,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,7 +57,7 @@ def _trial(task: str, architecture: str, seed: int, budget: int, rng: np.random.
     if architecture not in ("oracle", "prior"):
         numbers["distinct_examples", "all"] = float(budget)
     if architecture in NETWORKS:
-        numbers["parameters", "all"] = float(100 * 4 ** NETWORKS.index(architecture) + 2)
+        numbers["parameters", "all"] = float(100 + 4_000 * NETWORKS.index(architecture))
         numbers["training_seconds", "all"] = budget / 64 * 4e-5 * (1 + NETWORKS.index(architecture))
     return [(*key, metric, region, value, error, "ok", reason) for (metric, region), value in numbers.items()]
 
@@ -78,7 +80,7 @@ def _curves(task: str, seeds: int, rng: np.random.Generator) -> Curves:
     return Curves(x=x, exact=np.stack([1 - exact, exact], axis=-1), outputs=outputs)
 
 
-def make_results(seeds: int = 6, shuffle: int = 0) -> Results:
+def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
     """The whole synthetic run; `shuffle` seeds the order of its rows."""
     rng = np.random.default_rng(1)
     rows = [
@@ -145,4 +147,9 @@ def make_results(seeds: int = 6, shuffle: int = 0) -> Results:
 
 @pytest.fixture(scope="session")
 def results() -> Results:
-    return make_results()
+    return build_results()
+
+
+@pytest.fixture(scope="session")
+def make_results() -> Callable[..., Results]:
+    return build_results
