@@ -20,7 +20,7 @@ HUES = ("#0072b2", "#d55e00", "#009270", "#b8528c", "#9a7400", "#332288")
 DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))  # type: ignore[assignment]
 NEUTRAL = "#767676"
 STRONG = "#555555"
-RAMP = ("#e6a532", "#db6b3c", "#b8385f", "#762a80", "#2b1d66")  # light to dark: budget, small to large
+RAMP = ("#bf8508", "#cf5a2c", "#b0325c", "#762a80", "#2b1d66")  # light to dark: budget, small to large
 PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
 
 

@@ -36,12 +36,13 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     span = numbers.span(best["low"], best["high"])
     interval = f" (95 % interval {span})" if span else ""
     gap = numbers.bounded(best["information_gap"], best["error"])
+    # A failed trial counts as a gap of 1 at least, so a row that has one can still lead a weak field.
+    field = " of the rows without failed trials" if best["rank"] > 1 else ""
     sentences = [
-        f"{best['architecture']} comes closest to the exact posterior: after {budget:,} examples its "
+        f"{best['architecture']} comes closest{field} to the exact posterior: after {budget:,} examples its "
         f"information gap is {gap}{interval}, {over}. Its probabilities lose "
         f"{numbers.percent(best['information_gap'])} of what x says about the class."
     ]
-    # Whoever stands above the best complete row has failed trials, so a comparison isn't fair to either.
     others = finite.iloc[1:]
     close = others[(others["low"] <= best["high"]) & (others["low"].notna())]["architecture"].tolist()
     if close:

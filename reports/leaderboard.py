@@ -10,7 +10,7 @@ import pandas as pd
 from reports.cells import cells, overall
 from reports.derived import TARGETS, derived_records
 from reports.results import Results
-from reports.trials import CELL, in_order, is_reference, kind, names, trials
+from reports.trials import CELL, in_order, is_reference, kind, listed, names, trials
 
 COLUMNS = (
     "budget", "task", "rank", "architecture", "kind", "information_gap", "low", "high", "error",
@@ -40,7 +40,7 @@ class Summary:
 
 def summarise(results: Results) -> Summary:
     """Everything that a report shows in numbers, computed once."""
-    frame = trials(results.records[results.records["task"].isin(list(results.suite["tasks"]))])
+    frame = trials(listed(results))
     table = in_order(results, cells(frame).reset_index()).set_index(list(CELL))
     derived = derived_records(table, results.tasks)
     return Summary(table, derived, _leaderboard(results, frame, table, derived))

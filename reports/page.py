@@ -20,7 +20,7 @@ from reports.plain import board_table, budget_table
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import largest_budget, names
+from reports.trials import largest_budget, listed, names
 
 SHADES = 6
 CENTRES = (
@@ -123,13 +123,14 @@ def interval_method(seeds: int) -> str:
 
 def integration_error(results: Results) -> str:
     """Largest integration error relative to its information gap, over gaps that it doesn't swamp."""
-    records = results.records
-    gaps = records[(records["metric"] == "information_gap") & (records["region"] == "all")]
+    records = listed(results)
+    learned = records["architecture"].isin(names(results)[1])
+    gaps = records[learned & (records["metric"] == "information_gap") & (records["region"] == "all")]
     value, error = gaps["value"].to_numpy(dtype=float), gaps["error"].to_numpy(dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = error / value
     ratio = ratio[np.isfinite(ratio) & (ratio < 1)]
-    return numbers.number(float(ratio.max()), 2) if ratio.size else ""
+    return numbers.percent(float(ratio.max())) if ratio.size else ""
 
 
 def _tasks(results: Results) -> list[dict[str, str]]:

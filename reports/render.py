@@ -53,15 +53,8 @@ def as_json(results: Results) -> str:
 
 def records_csv(results: Results, summary: Summary) -> str:
     """Measured rows, in the suite's order, then derived ones; numbers at full precision, `inf` or empty."""
-    measured = results.records[list(RECORD_COLUMNS)]
-    known = measured["task"].isin(list(results.suite["tasks"]))
-    frame = pd.concat(
-        [
-            in_order(results, measured[known]).astype({"seed": "Int64", "budget": "Int64"}),
-            measured[~known].astype({"seed": "Int64", "budget": "Int64"}),
-            summary.derived,
-        ]
-    )
+    measured = in_order(results, results.records[list(RECORD_COLUMNS)])
+    frame = pd.concat([measured.astype({"seed": "Int64", "budget": "Int64"}), summary.derived])
     return _csv(frame, ("value", "error"))
 
 

@@ -60,11 +60,16 @@ def _status(records: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
 def names(results: Results) -> tuple[list[str], list[str], list[str]]:
     """Tasks, learned architectures and reference rows, each in the suite's order."""
     suite = results.suite
-    present = pd.unique(results.records["architecture"]).tolist() if len(results.records) else []
-    listed = [*suite["architectures"], *suite["reference"]]
-    every = list(dict.fromkeys([*listed, *sorted(set(present) - set(listed))]))
+    every = list(dict.fromkeys([*suite["architectures"], *suite["reference"]]))
     reference = [name for name in every if is_reference(results, name)]
     return list(suite["tasks"]), [name for name in every if name not in reference], reference
+
+
+def listed(results: Results) -> pd.DataFrame:
+    """The records of the suite's own tasks and architectures: those that tables show."""
+    tasks, learned, reference = names(results)
+    records = results.records
+    return records[records["task"].isin(tasks) & records["architecture"].isin([*learned, *reference])]
 
 
 def is_reference(results: Results, name: str) -> bool:
@@ -81,7 +86,10 @@ def kind(results: Results, name: str) -> str:
 
 
 def in_order(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
-    """A frame in the suite's order of tasks and architectures, so that files don't show who ended first."""
+    """A frame in the suite's order of tasks and architectures, so that files don't show who ended first.
+
+    Names that the suite doesn't list come last.
+    """
     tasks, learned, reference = names(results)
     orders = {"task": tasks, "architecture": [*learned, *reference]}
     places = {key: {name: place for place, name in enumerate(order)} for key, order in orders.items()}
