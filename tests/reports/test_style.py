@@ -8,9 +8,8 @@ import pytest
 from reports import charts
 
 CSS = (Path(charts.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
-LIGHT, DARK = (
-    dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block)) for block in CSS.split(":root {")[1:3]
-)
+BLOCKS = CSS.split(":root {")[1:3]
+LIGHT, DARK = (dict(re.findall(r"--([\w-]+): (#[0-9a-f]{3,6})", block)) for block in BLOCKS)
 
 
 def _luminance(colour):
