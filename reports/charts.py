@@ -109,16 +109,7 @@ def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -
     shown = [budget for budget in budgets if (architecture, budget) in curves.outputs]
     outputs = {budget: curves.outputs[architecture, budget][:, keep, 1] for budget in shown}
     outputs = {budget: output for budget, output in outputs.items() if len(output)}
-    across = alt.X(
-        "x:Q",
-        scale=alt.Scale(domain=[float(x[0]), float(x[-1])], nice=False, zero=False),
-        axis=alt.Axis(title="x", grid=False, tickCount=6),
-    )
-    up = alt.Y(
-        "p:Q",
-        scale=alt.Scale(domain=[-0.02, 1.02], nice=False, zero=False),
-        axis=alt.Axis(title="P(class 1 | x)", values=[0, 0.5, 1], format="~g", **_title_above()),
-    )
+    across, up = _window(float(x[0]), float(x[-1]))
     exact = pd.DataFrame({"x": x, "p": curves.exact[keep, 1]})
     thick = alt.Chart(exact).mark_line(
         aria=False, stroke=NEUTRAL, strokeWidth=7, opacity=0.4, strokeCap="round"
@@ -141,6 +132,23 @@ def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -
         lines = alt.Chart(pd.concat(means)).mark_line(aria=False, strokeWidth=1.6)
         layers.append(lines.encode(x=across, y=up, color=_scale(alt.Color, codes, colours)))
     return alt.layer(*layers).properties(width=330, height=190)
+
+
+def _window(low: float, high: float) -> tuple[Any, Any]:
+    """Axes of a posterior panel: x over the task's window, probability from 0 to 1 with a little air."""
+    import altair as alt
+
+    across = alt.X(
+        "x:Q",
+        scale=alt.Scale(domain=[low, high], nice=False, zero=False),
+        axis=alt.Axis(title="x", grid=False, tickCount=6),
+    )
+    up = alt.Y(
+        "p:Q",
+        scale=alt.Scale(domain=[-0.02, 1.02], nice=False, zero=False),
+        axis=alt.Axis(title="P(class 1 | x)", values=[0, 0.5, 1], format="~g", **_title_above()),
+    )
+    return across, up
 
 
 def stage_colour(budgets: Sequence[int], budget: int) -> str:

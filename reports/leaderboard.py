@@ -68,6 +68,7 @@ def _leaderboard(
     long["kind"] = long["architecture"].map({name: kind(results, name) for name in [*learned, *reference]})
     long["crossings"] = long["task"].map(_true_crossings(results, tasks))
     long["crossings_found"] = long["crossings_found"].where(long["crossings"].notna())
+    long["note"] = _with_coverage(long, learned, int(results.suite["seeds"]), len(tasks))
     long = _with_targets(long, derived, tasks)
     ranked = long["ranking"].where(~long["architecture"].map(lambda name: is_reference(results, name)))
     long["rank"] = ranked.groupby([long["budget"], long["task"]]).rank(method="min").astype("Int64")
@@ -91,6 +92,17 @@ def _with_missing(long: pd.DataFrame, learned: list[str], tasks: list[str], resu
     if absent.empty:
         return long
     return pd.concat([long, absent.assign(note="not run", ok=0, total=0)], ignore_index=True)
+
+
+def _with_coverage(long: pd.DataFrame, learned: list[str], seeds: int, tasks: int) -> list[str]:
+    """Notes that also say where fewer trials were run than the suite asks for."""
+    notes = []
+    for row in long[["task", "architecture", "total", "note"]].to_dict("records"):
+        expected = seeds * (tasks if row["task"] == OVERALL_NAME else 1)
+        short = row["architecture"] in learned and 0 < row["total"] < expected
+        run = f"{row['total']:.0f} of {expected} trials run" if short else ""
+        notes.append("; ".join(part for part in (run, row["note"]) if part))
+    return notes
 
 
 def _true_crossings(results: Results, tasks: list[str]) -> dict[str, float]:

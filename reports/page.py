@@ -20,7 +20,7 @@ from reports.plain import board_table, budget_table
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import largest_budget, listed, names
+from reports.trials import largest_budget, listed, missing, names
 
 SHADES = 6
 CENTRES = (
@@ -140,7 +140,7 @@ def _tasks(results: Results) -> list[dict[str, str]]:
         row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
         texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
         counts = {key: numbers.count(float(row[key])) for key in ("classes", "crossings", "parameters")}
-        rows.append({"name": name, "description": str(row["description"]), **texts, **counts})
+        rows.append({"name": name, "description": _text(row["description"]), **texts, **counts})
     return rows
 
 
@@ -156,6 +156,10 @@ def _architectures(results: Results) -> list[dict[str, str]]:
         for name in [*learned, *reference]
         if name in table.index
     ]
+
+
+def _text(value: object) -> str:
+    return "" if missing(value) else str(value)
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

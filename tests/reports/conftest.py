@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,20 +81,8 @@ def _curves(task: str, seeds: int, rng: np.random.Generator) -> Curves:
     return Curves(x=x, exact=np.stack([1 - exact, exact], axis=-1), outputs=outputs)
 
 
-def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
-    """The whole synthetic run; `shuffle` seeds the order of its rows."""
-    rng = np.random.default_rng(1)
-    rows = [
-        row
-        for architecture in (*NETWORKS, *REFERENCE)
-        for task in TASKS
-        for seed in range(seeds)
-        for budget in BUDGETS
-        for row in _trial(task, architecture, seed, budget, rng)
-    ]
-    records = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
-    records = records.sample(frac=1, random_state=shuffle, ignore_index=True)
-    suite = {
+def _suite(seeds: int) -> dict[str, Any]:
+    return {
         "name": "gaussian1d",
         "title": "Three Gaussian cases",
         "question": "How close do softmax outputs come to the Bayesian posterior, and what does it cost?",
@@ -106,7 +95,10 @@ def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
         "architectures": list(NETWORKS),
         "reference": list(REFERENCE),
     }
-    tasks = pd.DataFrame(
+
+
+def _tasks() -> pd.DataFrame:
+    return pd.DataFrame(
         {
             "description": [f"Two normal densities, case {n}" for n in (1, 2, 3)],
             "classes": 2,
@@ -120,19 +112,37 @@ def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
         },
         index=pd.Index(TASKS, name="task"),
     )
+
+
+def _architectures() -> pd.DataFrame:
     everything = [*NETWORKS, *REFERENCE]
-    architectures = pd.DataFrame(
+    return pd.DataFrame(
         {
             "description": [f"What {name} is" for name in everything],
             "kind": ["network"] * len(NETWORKS) + ["reference"] * len(REFERENCE),
         },
         index=pd.Index(everything, name="architecture"),
     )
+
+
+def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
+    """The whole synthetic run; `shuffle` seeds the order of its rows."""
+    rng = np.random.default_rng(1)
+    rows = [
+        row
+        for architecture in (*NETWORKS, *REFERENCE)
+        for task in TASKS
+        for seed in range(seeds)
+        for budget in BUDGETS
+        for row in _trial(task, architecture, seed, budget, rng)
+    ]
+    records = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
+    records = records.sample(frac=1, random_state=shuffle, ignore_index=True)
     return Results(
-        suite=suite,
+        suite=_suite(seeds),
         records=records,
-        tasks=tasks,
-        architectures=architectures,
+        tasks=_tasks(),
+        architectures=_architectures(),
         curves={task: _curves(task, seeds, rng) for task in TASKS},
         manifest={
             "versions": {"posterior-bench": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},

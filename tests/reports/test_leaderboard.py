@@ -134,7 +134,18 @@ def test_an_unfinished_run_says_what_was_not_run(results):
     table = leaderboard(dataclasses.replace(results, records=part))
     absent, half = _row(table, "mlp-16x16"), _row(table, "linear")
     assert (absent["note"], absent["total"]) == ("not run", 0) and pd.isna(absent["rank"])
-    assert half["note"] == "1 of 3 tasks run" and np.isnan(half["information_gap"]) and pd.isna(half["rank"])
+    assert (
+        half["note"] == "6 of 18 trials run; 1 of 3 tasks run"
+        and np.isnan(half["information_gap"])
+        and pd.isna(half["rank"])
+    )
+
+
+def test_seeds_that_were_not_run_are_missed(results):
+    table = leaderboard(dataclasses.replace(results, suite={**results.suite, "seeds": 10}))
+    row = _row(table, "linear", "gauss-nested")
+    assert (row["note"], row["total"]) == ("6 of 10 trials run", 6)
+    assert _row(table, "oracle", "gauss-nested")["note"] == ""
 
 
 def test_a_trial_without_its_headline_number_is_not_ok(results):
