@@ -5,7 +5,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from reports.cells import cells
 from reports.leaderboard import COLUMNS, leaderboard
+from reports.trials import trials
 
 LAST = 640_000
 
@@ -87,12 +89,11 @@ def test_a_failed_trial_blanks_the_mean_and_ranks_as_the_worse_of_one_and_the_wo
     assert (row["ok"], row["total"]) == (5, 6)
     assert np.isnan(_row(table, "fourier-64")["information_gap"])
     assert _row(table, "fourier-64", "gauss-separated")["information_gap"] > 0
-    # As if the failed trial had a gap of 1: between the neighbours that this puts it between.
+    assert np.isnan(row["crossings_found"]) and np.isnan(row["training_seconds"])
+    assert row["parameters"] == 16_100  # known without training
     gaps = _gaps(results, "fourier-64", "gauss-nested")
-    as_ranked = stats.gmean(np.where(np.isnan(gaps), 1.0, gaps))
-    others = [_row(table, name, "gauss-nested") for name in results.suite["architectures"]]
-    better = sum(other["information_gap"] < as_ranked for other in others)
-    assert row["rank"] == better + 1
+    ranking = cells(trials(results.records))["ranking"]["gauss-nested", "fourier-64", LAST]
+    assert ranking == pytest.approx(stats.gmean(np.where(np.isnan(gaps), 1.0, gaps)))
 
 
 def test_a_failed_trial_counts_as_the_worst_of_its_cell_where_that_is_above_one(results):
