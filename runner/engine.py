@@ -19,6 +19,7 @@ from torch.func import functional_call, grad_and_value, stack_module_state, vmap
 
 from benchmarks.architecture import Network, Recipe
 from benchmarks.task import Array, seed_words
+from runner.plan import STACK_SIZE
 
 Tensors: TypeAlias = dict[str, Tensor]
 CHUNK = 64  # mini-batches that are drawn at once
@@ -65,9 +66,13 @@ def train(
     """Train the modules side by side and yield a snapshot after each of the increasing `steps`.
 
     batches(count) returns the next mini-batches: x (count, networks, batch, d) and y (count, networks,
-    batch). mode is "compiled" or "eager".
+    batch). mode is "compiled" or "eager". A compiled program always has STACK_SIZE places, the empty ones
+    filled with copies of the first network: the compiler chooses vector or scalar code, which round
+    differently, by the size of each loop, so only programs of one size give one network the same bits.
+    Raises ValueError where a compiled stack has more networks than places.
     """
-    state = _initial_state(modules, network.recipe, device)
+    places = _places(len(modules), mode)
+    state = _initial_state([modules[place] for place in places], network.recipe, device)
     step = _training_step(modules[0], network.recipe)
     if mode == "compiled":
         torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
@@ -77,14 +82,15 @@ def train(
     for start in range(0, max(steps), CHUNK):
         x, y = batches(min(CHUNK, max(steps) - start))
         clock = time.perf_counter()
-        xs, ys = torch.from_numpy(x).to(device), torch.from_numpy(y).to(device)
+        xs = torch.from_numpy(x[:, places]).to(device)
+        ys = torch.from_numpy(y[:, places]).to(device)
         for i in range(len(xs)):
             step(state, scalars[start + i], xs[i], ys[i])
             if start + i == 0:
                 clock = time.perf_counter()  # the first step compiles
             if start + i + 1 in wanted:
                 seconds += time.perf_counter() - clock
-                yield _snapshot(state, network.recipe, start + i + 1, seconds)
+                yield _snapshot(state, network.recipe, len(modules), start + i + 1, seconds)
                 clock = time.perf_counter()
         seconds += time.perf_counter() - clock
 
@@ -100,6 +106,15 @@ def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tens
     with torch.no_grad():
         out: Tensor = functional_call(module, state, (x,))
     return out
+
+
+def _places(count: int, mode: str) -> list[int]:
+    """Return which network each place of the program holds."""
+    if mode != "compiled":
+        return list(range(count))
+    if count > STACK_SIZE:
+        raise ValueError(f"a compiled stack has {STACK_SIZE} places, {count} networks don't fit")
+    return [*range(count), *[0] * (STACK_SIZE - count)]
 
 
 def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) -> dict[str, Any]:
@@ -162,12 +177,12 @@ def _schedule(recipe: Recipe, steps: int, device: str) -> Tensor:
     return torch.from_numpy(np.stack([rate, correction, share], axis=1).astype(np.float32)).to(device)
 
 
-def _snapshot(state: dict[str, Any], recipe: Recipe, step: int, seconds: float) -> Snapshot:
+def _snapshot(state: dict[str, Any], recipe: Recipe, count: int, step: int, seconds: float) -> Snapshot:
     source = state["average"] if recipe.averaging is not None else state["weights"]
     return Snapshot(
         step=step,
-        weights={name: weight.clone() for name, weight in source.items()},
-        buffers={name: buffer.clone() for name, buffer in state["buffers"].items()},
-        diverged=state["diverged"].cpu().numpy().copy(),
+        weights={name: weight[:count].clone() for name, weight in source.items()},
+        buffers={name: buffer[:count].clone() for name, buffer in state["buffers"].items()},
+        diverged=state["diverged"][:count].cpu().numpy().copy(),
         seconds=seconds,
     )

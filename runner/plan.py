@@ -19,7 +19,7 @@ from suites.suite import Suite
 
 ENGINE_VERSION = 1  # of the training program and of the scoring; a change of numbers bumps it
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that torch.compile takes
-STACK_SIZE = 32  # networks in one program: beyond that the weights leave the processor's cache
+STACK_SIZE = 32  # places in a compiled program: whole vectors, and few enough for the processor's cache
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,18 @@ def stacks(
     """Return the trials as stacks, the costliest first; size(network, features, classes) -> parameters.
 
     How trials are put together never changes their numbers, so stacks are cut for the machine: at most 32
-    networks each, and enough stacks to keep every worker busy.
+    networks each and, unless they are compiled (where a half-empty stack costs as much as a full one),
+    enough stacks to keep every worker busy.
     """
     todo = sorted(trials, key=_stacking_key)
-    limit = min(STACK_SIZE, max(1, math.ceil(len(todo) / jobs)))
+    share = min(STACK_SIZE, max(1, math.ceil(len(todo) / jobs)))
     made = []
     for (name, features, classes), group in groupby(todo, key=_stacking_key):
         architecture = registry.architecture(name)
         network = isinstance(architecture, architectures.Network)
         parameters = size(architecture, features, classes) if network else 0
-        for part in _parts(list(group), limit):
+        compiled = network and mode == "compiled"
+        for part in _parts(list(group), STACK_SIZE if compiled else share):
             made.append(
                 Stack(
                     trials=tuple(part),
@@ -129,7 +131,8 @@ def stacks(
                     mode=mode if network else "none",
                     device=device if network else "cpu",
                     parameters=parameters,
-                    cost=len(part) * _trial_cost(suite, architecture, parameters),
+                    cost=(STACK_SIZE if compiled else len(part))
+                    * _trial_cost(suite, architecture, parameters),
                 )
             )
     return sorted(made, key=lambda stack: -stack.cost)

@@ -1,0 +1,54 @@
+"""Mini-batches: fresh ones are the task's stream, pooled ones are passes over a fixed set."""
+
+import numpy as np
+import pytest
+
+from benchmarks import registry
+from benchmarks.task import training_data
+from runner.data import Examples
+
+TASK = registry.task("gauss-nested")
+
+
+def test_fresh_batches_are_the_stream_in_order_and_in_float32():
+    examples = Examples(TASK, 2, 64, None)
+    x, y = (np.concatenate(parts) for parts in zip(*(examples.take(n) for n in (1, 70, 9)), strict=True))
+    expected_x, expected_y = training_data(TASK, 2, 80 * 64)
+    assert x.dtype == np.float32
+    np.testing.assert_array_equal(x.reshape(-1, 1), expected_x.astype(np.float32))
+    np.testing.assert_array_equal(y.ravel(), expected_y)
+    assert examples.distinct(640) == 640
+    np.testing.assert_array_equal(examples.seen(640)[0], expected_x[:640])
+
+
+def test_a_pass_over_a_pool_has_every_example_once_less_the_incomplete_batch():
+    examples = Examples(TASK, 0, 64, 1000)
+    pool = {float(v) for v in training_data(TASK, 0, 1000)[0].astype(np.float32).ravel()}
+    first, second = (examples.take(1000 // 64)[0].ravel() for _ in range(2))
+    for one in (first, second):
+        assert len(one) == len(set(one.tolist())) == 960
+        assert set(one.tolist()) <= pool
+    assert not np.array_equal(first, second)
+
+
+def test_labels_stay_with_their_inputs():
+    examples = Examples(TASK, 0, 64, 1000)
+    pool_x, pool_y = training_data(TASK, 0, 1000)
+    label = {float(v): c for v, c in zip(pool_x.astype(np.float32).ravel(), pool_y, strict=True)}
+    x, y = examples.take(40)
+    assert all(label[float(v)] == c for v, c in zip(x.ravel(), y.ravel(), strict=True))
+
+
+@pytest.mark.parametrize("budget", [64, 960, 1024, 1920, 9600])
+def test_distinct_examples_are_those_that_were_drawn(budget):
+    x, _ = Examples(TASK, 3, 64, 1000).take(budget // 64)
+    examples = Examples(TASK, 3, 64, 1000)
+    assert examples.distinct(budget) == len(np.unique(x))
+    assert set(examples.seen(budget)[0].astype(np.float32).ravel().tolist()) == set(x.ravel().tolist())
+
+
+def test_how_batches_are_asked_for_changes_nothing():
+    one, many = Examples(TASK, 1, 64, 1000), Examples(TASK, 1, 64, 1000)
+    together, _ = one.take(50)
+    apart = np.concatenate([many.take(n)[0] for n in (1, 14, 20, 15)])
+    np.testing.assert_array_equal(together, apart)

@@ -1,0 +1,102 @@
+"""Trial ids, modes and stacks."""
+
+import dataclasses
+import json
+
+import pytest
+
+from benchmarks import registry
+from runner import plan
+from suites.suite import load, narrow
+
+SUITE = load("gaussian1d")
+
+
+def ids(suite, mode="compiled"):
+    return {(t.task, t.architecture, t.seed): t.id for t in plan.plan(suite, mode)}
+
+
+def stacks(suite, jobs=2, mode="eager"):
+    return plan.stacks(suite, plan.plan(suite, mode), mode, "cpu", jobs, lambda *_: 100)
+
+
+def test_a_plan_has_every_trial_once():
+    trials = plan.plan(SUITE, "compiled")
+    assert len(trials) == len({trial.id for trial in trials}) == 3 * 14 * 10
+
+
+def test_an_id_ignores_the_suites_name_and_the_budgets_asked_for():
+    renamed = SUITE.model_copy(update={"name": "other", "title": "x", "question": "y"})
+    fewer = narrow(SUITE, budgets=[640])
+    assert ids(renamed) == ids(SUITE) == ids(fewer)
+
+
+@pytest.mark.parametrize("change", [{"batch": 32}, {"pool": 1000}])
+def test_an_id_knows_the_protocol(change):
+    assert not set(ids(SUITE).values()) & set(ids(SUITE.model_copy(update=change)).values())
+
+
+def test_an_id_knows_the_mode_where_it_matters():
+    compiled, eager = ids(SUITE, "compiled"), ids(SUITE, "eager")
+    assert compiled["gauss-nested", "linear", 0] != eager["gauss-nested", "linear", 0]
+    assert compiled["gauss-nested", "oracle-mle", 0] == eager["gauss-nested", "oracle-mle", 0]
+
+
+def test_an_id_knows_what_a_task_and_an_architecture_are(monkeypatch):
+    before = ids(SUITE)
+    task = registry.TASKS["gauss-nested"]
+    monkeypatch.setitem(registry.TASKS, "gauss-nested", dataclasses.replace(task, means=(0.0, 1.5)))
+    network = registry.ARCHITECTURES["linear"]
+    recipe = dataclasses.replace(network.recipe, learning_rate=2e-3)
+    monkeypatch.setitem(registry.ARCHITECTURES, "linear", dataclasses.replace(network, recipe=recipe))
+    changed = {key for key, value in ids(SUITE).items() if before[key] != value}
+    assert changed == {key for key in before if key[0] == "gauss-nested" or key[1] == "linear"}
+
+
+def test_a_spec_is_plain_data_that_says_what_the_id_stands_for():
+    spec = json.loads(plan.plan(SUITE, "compiled")[0].spec)
+    assert spec["task"]["means"] == [0.0, 3.0]
+    assert spec["architecture"]["recipe"]["learning_rate"] == 1e-3
+    assert spec["protocol"] == {"kind": "stream", "batch": 64, "pool": None}
+
+
+def test_the_mode_follows_the_suites_own_schedule_and_the_compiler(monkeypatch):
+    monkeypatch.setattr(plan, "compiler_present", lambda: True)
+    assert plan.mode(SUITE, quick=False) == "compiled"
+    assert plan.mode(SUITE, quick=True) == "eager"
+    assert plan.mode(load("smoke"), quick=False) == "eager"
+    monkeypatch.setattr(plan, "compiler_present", lambda: False)
+    assert plan.mode(SUITE, quick=False) == "eager"
+
+
+def test_stacks_hold_every_trial_once_and_one_architecture_each():
+    made = stacks(SUITE)
+    assert sorted(t.id for stack in made for t in stack.trials) == sorted(
+        t.id for t in plan.plan(SUITE, "eager")
+    )
+    assert all(len({t.architecture for t in stack.trials}) == 1 for stack in made)
+    assert {len(stack.trials) for stack in made} == {30}
+    assert all(stack.mode == "none" for stack in made if stack.architecture in SUITE.reference)
+
+
+def test_stacks_are_cut_to_size_and_to_the_number_of_workers():
+    many = narrow(SUITE, architectures=["linear"], seeds=100)
+    assert max(len(stack.trials) for stack in stacks(many)) <= plan.STACK_SIZE
+    one = SUITE.model_copy(update={"architectures": ["linear"], "reference": []})
+    assert [len(stack.trials) for stack in stacks(one, jobs=2)] == [15, 15]
+    assert [len(stack.trials) for stack in stacks(one, jobs=1)] == [30]
+    assert [len(stack.trials) for stack in stacks(one, jobs=2, mode="compiled")] == [30]
+
+
+def test_the_costliest_stacks_come_first():
+    made = plan.stacks(
+        SUITE, plan.plan(SUITE, "eager"), "eager", "cpu", 2, lambda network, *_: len(network.name)
+    )
+    assert [stack.cost for stack in made] == sorted((stack.cost for stack in made), reverse=True)
+
+
+def test_missing_are_the_trials_that_lack_a_budget():
+    trials = plan.plan(narrow(SUITE, architectures=["linear"], seeds=1), "eager")
+    done = {trials[0].id: {640, 1280}, trials[1].id: {640}}
+    assert trials[0] not in plan.missing(trials, [640, 1280], done)
+    assert {trials[1], trials[2]} <= set(plan.missing(trials, [640, 1280], done))
