@@ -4,10 +4,9 @@ import os
 import sys
 
 # `python -m` puts the current folder first, where a user's own benchmarks/ would shadow ours.
-if sys.path and sys.path[0] in ("", os.getcwd()):
-    sys.path.append(sys.path.pop(0))
+sys.path[:] = [folder for folder in sys.path if folder not in ("", os.getcwd())]
 
-from runner.cli import main
+from runner.cli import main  # noqa: E402 (after the path is put right)
 
 if __name__ == "__main__":
     main()

@@ -170,7 +170,20 @@ def list_(kind: str, as_json: bool) -> None:
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one line and exit code 2."""
+    _append_current_folder()
     sys.exit(_guarded(lambda: cli.main(standalone_mode=False)))
+
+
+def _append_current_folder() -> None:
+    """Let modules in the current folder be imported, behind everything else.
+
+    Our own home comes before it, because the finder of an editable install is asked after the whole path:
+    without that a user's own benchmarks/ would shadow ours, in worker processes too.
+    """
+    home = str(Path(__file__).resolve().parents[1])
+    for folder in (home, os.getcwd()):
+        if folder not in sys.path:
+            sys.path.append(folder)
 
 
 def _guarded(call: Callable[[], Any]) -> int:

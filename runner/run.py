@@ -68,16 +68,16 @@ def run(suite: Suite, options: Options) -> Outcome:
         _say_what_is_missing(suite, trials, todo, stacks, options)
         died = not _train(store, stacks, options) if stacks else False
         _say_if_mixed(store)
-        manifest = _manifest(suite, options, store, started, time.monotonic() - clock, len(todo))
-        write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-        found = report(store, manifest, options.folder)
+        if todo or not (options.folder / MANIFEST).is_file():
+            manifest = _manifest(suite, options, store, started, time.monotonic() - clock, len(todo))
+            write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        found = report(store, read_manifest(options.folder), options.folder)
     return Outcome(found, failed=_failed(found), died=died)
 
 
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     """Write a run's tables and pages into a folder, from its results file alone; raises StoreError."""
     from reports.render import write_report
-
     from runner.frames import results
 
     found = results(store, manifest)
@@ -114,6 +114,13 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Return what manifest.json says of the last command that trained something, {} where there is none."""
+    path = folder / MANIFEST
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return found
 
 
 def write_text(path: Path, text: str) -> None:
@@ -235,8 +242,6 @@ def report_again(folder: Path, output: Path) -> Path:
     if not (folder / FILE).is_file():
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
     with locked(folder), Store(folder / FILE) as store:
-        path = folder / MANIFEST
-        manifest = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
         output.mkdir(parents=True, exist_ok=True)
-        report(store, manifest, output)
+        report(store, read_manifest(folder), output)
     return output / "report" / "index.html"

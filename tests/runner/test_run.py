@@ -1,0 +1,310 @@
+"""The command, end to end: what it leaves behind, what it says, and how it ends."""
+
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+RUNNER = [str(Path(sys.executable).with_name("runner"))]
+SMOKE = ["--suite", "smoke", "--jobs", "1"]
+
+
+def call(*args, cwd, command=RUNNER, **options):
+    done = [*command, *args]
+    return subprocess.run(done, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, **options)
+
+
+def records(folder):
+    frame = pd.read_csv(folder / "records.csv")
+    order = ["task", "architecture", "seed", "budget", "metric", "region"]
+    measured = frame[(frame.metric != "training_seconds")].sort_values(order, kind="stable")
+    return measured.reset_index(drop=True)
+
+
+@pytest.fixture(scope="module")
+def smoke(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("smoke")
+    done = call(*SMOKE, cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder, done
+
+
+def test_a_run_leaves_what_it_promises(smoke):
+    folder, done = smoke
+    run = folder / "runs" / "smoke"
+    for name in (
+        "results.db",
+        "records.csv",
+        "leaderboard.csv",
+        "leaderboard.md",
+        "manifest.json",
+        "report/index.html",
+    ):
+        assert (run / name).stat().st_size > 0, name
+    assert "mlp-16x16" in done.stdout
+    assert "report: runs/smoke/report/index.html" in done.stderr
+    assert len(max(done.stdout.splitlines(), key=len)) <= 80
+    manifest = json.loads((run / "manifest.json").read_text())
+    assert manifest["command"] == "runner --suite smoke --jobs 1"
+    assert {"versions", "machine", "commit", "wall_seconds"} <= set(manifest)
+
+
+def test_records_have_the_promised_columns_and_numbers(smoke):
+    frame = pd.read_csv(smoke[0] / "runs" / "smoke" / "records.csv")
+    assert list(frame.columns) == [
+        "task",
+        "architecture",
+        "seed",
+        "budget",
+        "metric",
+        "region",
+        "value",
+        "error",
+        "status",
+        "reason",
+    ]
+    assert frame.value.dtype == np.float64
+    assert set(frame.status) <= {"ok", "failed", "timeout", "skipped", "censored"}
+    measured = frame[frame.seed.notna()]
+    assert not measured.duplicated(["task", "architecture", "seed", "budget", "metric", "region"]).any()
+    assert len(measured[measured.metric == "information_gap"]) == 2 * 5 * 5 * 2
+    value = measured.set_index(["architecture", "metric"]).value
+    assert (value["oracle", "expected_kl"] == 0).all()
+    assert (value["prior", "information_gap"] == 1.0).all()
+    assert set(frame.region) >= {"all", "sparse99", "sparse95", "sparse99-uniform", "stratum-1", "stratum-10"}
+    assert {"budget_to_target", "efficiency", "distinct_examples", "parameters", "training_seconds"} <= set(
+        frame.metric
+    )
+
+
+def test_the_same_command_again_trains_nothing_and_says_so(smoke):
+    folder, _ = smoke
+    before = (folder / "runs/smoke/records.csv").read_bytes()
+    again = call(*SMOKE, cwd=folder)
+    assert again.returncode == 0
+    assert "all 50 trials are there already; nothing to train" in again.stderr
+    assert (folder / "runs/smoke/records.csv").read_bytes() == before
+
+
+def test_fewer_budgets_and_seeds_find_what_is_there(smoke):
+    folder, _ = smoke
+    fewer = call(*SMOKE, "--budget", "640", "--seeds", "2", cwd=folder)
+    assert "all 20 trials are there already" in fewer.stderr
+    assert set(pd.read_csv(folder / "runs/smoke/records.csv").budget.dropna()) == {640}
+    assert call(*SMOKE, cwd=folder).returncode == 0  # and the whole grid is still there
+
+
+def test_one_process_and_two_give_the_same_numbers(smoke, tmp_path):
+    two = call("--suite", "smoke", "--jobs", "2", cwd=tmp_path)
+    assert two.returncode == 0, two.stderr
+    pd.testing.assert_frame_equal(
+        records(smoke[0] / "runs/smoke"), records(tmp_path / "runs/smoke"), check_exact=True
+    )
+
+
+def test_a_longer_budget_later_gives_what_it_gives_at_once(smoke, tmp_path):
+    options = [*SMOKE, "--architecture", "linear", "--seeds", "1", "--task", "gauss-nested"]
+    assert call(*options, "--budget", "640", cwd=tmp_path).returncode == 0
+    later = call(*options, "--budget", "640", "1280", cwd=tmp_path)
+    assert "training 4 trials" in later.stderr
+    found, whole = records(tmp_path / "runs/smoke"), records(smoke[0] / "runs/smoke")
+    mine = whole[(whole.architecture == "linear") & (whole.seed == 0) & (whole.task == "gauss-nested")]
+    theirs = found[(found.architecture == "linear") & (found.seed == 0)]
+    pd.testing.assert_frame_equal(
+        mine.reset_index(drop=True), theirs.reset_index(drop=True), check_exact=True
+    )
+
+
+def test_pages_can_be_made_again_without_training(smoke, tmp_path):
+    folder, _ = smoke
+    made = call("report", "runs/smoke", "--output", str(tmp_path / "again"), cwd=folder)
+    assert made.returncode == 0, made.stderr
+    assert (tmp_path / "again/records.csv").read_bytes() == (folder / "runs/smoke/records.csv").read_bytes()
+    assert (tmp_path / "again/report/index.html").is_file()
+
+
+def test_fresh_starts_over_and_keeps_the_old_results(tmp_path):
+    options = [*SMOKE, "--quick", "--architecture", "linear", "--task", "gauss-nested"]
+    assert call(*options, cwd=tmp_path).returncode == 0
+    again = call(*options, "--fresh", cwd=tmp_path)
+    assert again.returncode == 0, again.stderr
+    run = tmp_path / "runs/smoke-quick"
+    assert f"the earlier results are kept in {Path('runs/smoke-quick/results.old-1.db')}" in again.stderr
+    assert "training 8 trials" in again.stderr
+    assert sqlite3.connect(run / "results.old-1.db").execute("SELECT COUNT(*) FROM trial").fetchone() == (8,)
+
+
+def test_json_on_standard_output_is_json_alone(smoke):
+    out = call(*SMOKE, "--format", "json", cwd=smoke[0])
+    rows = json.loads(out.stdout)
+    assert rows
+    assert call(*SMOKE, "--format", "none", cwd=smoke[0]).stdout == ""
+
+
+def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
+    out = call(*SMOKE, "--dry-run", cwd=tmp_path)
+    assert out.returncode == 0
+    assert out.stdout.startswith("smoke: 50 trials, 0 there already\n")
+    assert "mlp-16x16: 10 trials, 20 steps, eager" in out.stdout
+    assert not list(tmp_path.iterdir())
+
+
+# --- calls that are wrong ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        (["--suite", "smok"], "unknown suite 'smok'; did you mean smoke"),
+        ([*SMOKE, "--task", "gauss-nest"], "unknown task 'gauss-nest'; did you mean gauss-nested"),
+        ([*SMOKE, "--architecture", "mlp-64"], "unknown architecture 'mlp-64'; did you mean mlp-64x64"),
+        ([*SMOKE, "--budget", "100"], "expected multiples of the batch of 64 examples, found 100"),
+        ([*SMOKE, "--seeds", "0"], "seeds: expected greater than 0, found 0"),
+        ([*SMOKE, "--jobs", "0"], "--jobs"),
+        ([*SMOKE, "--budget", "many"], "'many' is not a valid integer"),
+        (["--suite", "none.toml"], "suite file none.toml: No such file"),
+        ([*SMOKE, "--output", "/proc/nothing"], "folder /proc/nothing: expected one to write to"),
+        (["report", "nowhere"], "folder nowhere: expected a run with results.db, found none"),
+        ([], "Usage"),
+    ],
+)
+def test_a_wrong_call_is_one_clear_line(args, words, tmp_path):
+    out = call(*args, cwd=tmp_path)
+    assert words in out.stderr + out.stdout
+    assert "Traceback" not in out.stderr
+    if args:
+        assert out.returncode == 2
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_gpu_that_is_not_there_is_a_wrong_call(tmp_path):
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    out = call(*SMOKE, "--device", "cuda", cwd=tmp_path)
+    assert (out.returncode, "expected a GPU" in out.stderr) == (2, True)
+
+
+def test_a_results_file_of_another_program_is_left_alone(tmp_path):
+    run = tmp_path / "runs/smoke"
+    run.mkdir(parents=True)
+    sqlite3.connect(run / "results.db").execute("CREATE TABLE photos (id INTEGER)").connection.close()
+    before = (run / "results.db").read_bytes()
+    for extra in ([], ["--fresh"], ["--dry-run"]):
+        out = call(*SMOKE, *extra, cwd=tmp_path)
+        assert out.returncode == 2
+        assert "found another program's" in out.stderr
+    assert (run / "results.db").read_bytes() == before
+
+
+# --- two at once, and stopping ----------------------------------------------------------------------------
+
+
+def start_long_run(cwd, jobs):
+    """Start a run that takes far longer than the test, and wait until a stack is stored."""
+    args = ["--suite", "smoke", "--jobs", jobs, "--budget", "640", "6400000", "--seeds", "1"]
+    process = subprocess.Popen(
+        [*RUNNER, *args], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    lines = iter(process.stderr.readline, "")
+    seen = []
+    for line in lines:
+        seen.append(line)
+        if line.startswith("[1/"):
+            return process, args
+    raise AssertionError(seen)
+
+
+def test_a_second_run_on_one_folder_says_so_and_stops(tmp_path):
+    process, args = start_long_run(tmp_path, "1")
+    try:
+        second = call(*args, cwd=tmp_path)
+        assert second.returncode == 2
+        assert "folder runs/smoke: another run is using it" in second.stderr
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, jobs):
+    process, _ = start_long_run(tmp_path, jobs)
+    time.sleep(0.5)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "finished trials are kept in runs/smoke/results.db; the same command goes on from there" in stderr
+    assert "Traceback" not in stderr
+    db = sqlite3.connect(tmp_path / "runs/smoke/results.db")
+    assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert db.execute("SELECT COUNT(*) FROM trial").fetchone()[0] > 0
+
+
+# --- the import path --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("command", "folders"),
+    [(RUNNER, ["runner"]), ([sys.executable, "-m", "runner"], [])],
+)
+def test_a_users_own_folders_do_not_shadow_ours(tmp_path, command, folders):
+    for name in ["benchmarks", "tests", "suites", "reports", *folders]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text(
+            "raise RuntimeError('a user\\'s own folder was imported')"
+        )
+    out = call("list", "suites", cwd=tmp_path, command=command)
+    assert out.returncode == 0, out.stderr
+    assert "gaussian1d-original" in out.stdout
+    out = call("--suite", "smoke", "--quick", "--jobs", "2", cwd=tmp_path, command=command)
+    assert out.returncode == 0, out.stderr
+
+
+@pytest.mark.parametrize(
+    "args",
+    [["--help"], ["list", "tasks"], ["list", "architectures"], ["list", "suites"], ["list", "metrics"]],
+)
+def test_help_and_lists_answer_quickly_and_without_torch(tmp_path, args):
+    probe = """
+import sys
+from runner.cli import main
+try:
+    main()
+except SystemExit as stop:
+    assert not stop.code, stop.code
+assert "torch" not in sys.modules
+"""
+    out = call("-c", probe, *args, cwd=tmp_path, command=[sys.executable])
+    assert out.returncode == 0, out.stderr
+    used = []
+    for _ in range(3):
+        before = os.times()
+        call(*args, cwd=tmp_path)
+        after = os.times()
+        used.append(
+            after.children_user + after.children_system - before.children_user - before.children_system
+        )
+    assert min(used) < 0.4, used
+
+
+@pytest.mark.parametrize("kind", ["tasks", "architectures", "suites", "metrics"])
+def test_lists_are_json_on_request(kind, tmp_path):
+    rows = json.loads(call("list", kind, "--json", cwd=tmp_path).stdout)
+    assert all(row["name"] for row in rows)
+    names = {row["name"] for row in rows}
+    expected = {
+        "tasks": "gauss-nested",
+        "architectures": "oracle-mle",
+        "suites": "smoke",
+        "metrics": "expected_kl",
+    }
+    assert expected[kind] in names

@@ -1,0 +1,135 @@
+"""The results file: what goes in comes out, and files that aren't ours are left alone."""
+
+import sqlite3
+
+import numpy as np
+import pytest
+
+from runner import frames
+from runner.plan import Trial
+from runner.scoring import Record, TrialResult
+from runner.store import APPLICATION_ID, SCHEMA_VERSION, Store, StoreError, set_aside
+
+ENVIRONMENT = {"torch version": "2.13.0", "device": "cpu"}
+
+
+def result(id="a", value=0.125, seed=0):
+    trial = Trial("gauss-nested", "linear", seed, id, "{}")
+    records = [
+        Record(640, "expected_kl", "all", value, 1e-9),
+        Record(640, "information_gap", "all", value / 2, 1e-9),
+        Record(1280, "information_gap", "all", float("nan"), float("nan"), "failed", "it broke"),
+    ]
+    return TrialResult(trial, records, {640: np.log([[0.25, 0.75], [0.5, 0.5]])})
+
+
+def describe(store, ids):
+    suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": ["linear"], "reference": []}
+    x, log_p = np.array([[0.0], [1.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
+    store.describe(
+        {"suite": suite, "trials": ids},
+        {"gauss-nested": ({"description": "d"}, x, log_p)},
+        {"linear": {"description": "l", "kind": "network"}},
+    )
+
+
+def test_what_goes_in_comes_out(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        describe(store, ["a", "b"])
+        store.add([result("a", 1 / 3), result("b", np.inf, seed=1)], ENVIRONMENT)
+    with Store(tmp_path / "results.db") as store:
+        assert store.done() == {"a": {640, 1280}, "b": {640, 1280}}
+        assert store.environments() == [ENVIRONMENT]
+        found = frames.results(store, {})
+    kl = found.records[found.records.metric == "expected_kl"].set_index("seed").value
+    assert kl[0] == 1 / 3
+    assert kl[1] == np.inf
+    failed = found.records[found.records.status == "failed"]
+    assert failed.value.isna().all()
+    assert set(failed.reason) == {"it broke"}
+    curves = found.curves["gauss-nested"]
+    np.testing.assert_allclose(curves.exact, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(curves.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
+
+
+def test_a_trial_stored_again_is_replaced_whole(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        store.add([result("a", 1.0)], ENVIRONMENT)
+        store.add([TrialResult(result().trial, [Record(64, "tv", "all", 0.5, 0.0)])], ENVIRONMENT)
+        assert store.done() == {"a": {64}}
+        assert list(store.rows("SELECT COUNT(*) FROM curve")) == [(0,)]
+
+
+def test_a_transaction_that_fails_leaves_nothing(tmp_path):
+    broken = result("b")
+    broken.records.append(Record(640, "expected_kl", "all", 1.0, 0.0))  # the same number twice
+    with Store(tmp_path / "results.db") as store:
+        with pytest.raises(sqlite3.IntegrityError):
+            store.add([result("a"), broken], ENVIRONMENT)
+        assert store.done() == {}
+        store.add([result("a")], ENVIRONMENT)
+        assert set(store.done()) == {"a"}
+
+
+def test_only_the_grids_own_trials_and_budgets_are_reported(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        store.add([result("a"), result("b", seed=1)], ENVIRONMENT)
+        describe(store, ["b"])
+        assert set(frames.results(store, {}).records.seed) == {1}
+
+
+def test_the_file_is_in_wal_mode_and_says_whose_it_is(tmp_path):
+    Store(tmp_path / "results.db").close()
+    db = sqlite3.connect(tmp_path / "results.db")
+    assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
+    assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+
+
+def foreign(path):
+    db = sqlite3.connect(path)
+    db.execute("CREATE TABLE photos (id INTEGER)")
+    db.commit()
+    db.close()
+
+
+def newer(path):
+    Store(path).close()
+    db = sqlite3.connect(path)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION + 1}")
+    db.close()
+
+
+def text(path):
+    path.write_text("not a database, but long enough to have a header of its own" * 3)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (foreign, "found another program's"),
+        (newer, "expected schema 1 or older, found 2"),
+        (text, "not a database"),
+    ],
+)
+@pytest.mark.parametrize("use", [Store, set_aside])
+def test_a_file_that_is_not_ours_is_refused_and_not_touched(tmp_path, make, words, use):
+    path = tmp_path / "results.db"
+    make(path)
+    before = path.read_bytes()
+    with pytest.raises(StoreError, match=words) as error:
+        use(path)
+    assert str(path) in str(error.value)
+    assert path.read_bytes() == before
+
+
+def test_a_results_file_set_aside_is_kept_under_a_new_name(tmp_path):
+    path = tmp_path / "results.db"
+    assert set_aside(path) is None
+    for number in (1, 2):
+        with Store(path) as store:
+            store.add([result(str(number))], ENVIRONMENT)
+        assert set_aside(path) == tmp_path / f"results.old-{number}.db"
+        assert not path.exists()
+    with Store(tmp_path / "results.old-1.db") as store:
+        assert set(store.done()) == {"1"}

@@ -1,0 +1,67 @@
+"""House rules that a test can hold: which folder may import which, and what stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HOUSES = ("benchmarks", "suites", "reports", "runner")
+MAY_IMPORT = {
+    "benchmarks": set(),
+    "suites": {"benchmarks"},
+    "reports": set(),
+    "runner": {"benchmarks", "suites", "reports"},
+}
+
+
+def imported(path):
+    """Return the top-level packages that a file imports anywhere."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_imports_follow_the_arrows(house):
+    files = list((ROOT / house).rglob("*.py"))
+    assert files
+    for path in files:
+        wrong = imported(path) & (set(HOUSES) | {"tests"}) - MAY_IMPORT[house] - {house}
+        assert not wrong, f"{path.relative_to(ROOT)} imports {wrong}"
+
+
+def test_reports_know_no_torch():
+    assert all("torch" not in imported(path) for path in (ROOT / "reports").rglob("*.py"))
+    probe = "import sys, reports, reports.render, reports.leaderboard; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", probe], check=True, cwd=ROOT)
+
+
+def test_tasks_are_numpy_alone():
+    for path in (ROOT / "benchmarks" / "tasks").glob("*.py"):
+        assert imported(path) <= {"__future__", "collections", "dataclasses", "numpy", "benchmarks"}
+
+
+def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
+    import zipfile
+
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
+    )
+    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    for data in (
+        "suites/gaussian1d.toml",
+        "reports/static/report.css",
+        "benchmarks/architectures/modules.py",
+    ):
+        assert data in names
+    assert any(name.startswith("reports/templates/") for name in names)
+    assert not any(name.startswith("tests") for name in names)
