@@ -31,7 +31,7 @@ class Snapshot:
 
     weights and buffers: {name: (networks, ...)}, averaged where the recipe says so; diverged: (networks,)
     the step at which a network's loss stopped being finite, 0 where it hasn't; seconds: training time of
-    the whole stack so far, compilation left out.
+    the whole stack so far, without the first step, which compiles.
     """
 
     step: int
@@ -78,21 +78,20 @@ def train(
         torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
         step = torch.compile(step, dynamic=False, fullgraph=True)
     scalars = _schedule(network.recipe, max(steps), device)
-    wanted, seconds = set(steps), 0.0
-    for start in range(0, max(steps), CHUNK):
-        x, y = batches(min(CHUNK, max(steps) - start))
+    seconds, done = 0.0, 0
+    for mark in sorted({1, *steps, *range(CHUNK, max(steps), CHUNK)}):
+        if done % CHUNK == 0:
+            drawn = batches(min(CHUNK, max(steps) - done))
+            xs, ys = (torch.from_numpy(np.take(part, places, axis=1)).to(device) for part in drawn)
         clock = time.perf_counter()
-        xs = torch.from_numpy(x[:, places]).to(device)
-        ys = torch.from_numpy(y[:, places]).to(device)
-        for i in range(len(xs)):
-            step(state, scalars[start + i], xs[i], ys[i])
-            if start + i == 0:
-                clock = time.perf_counter()  # the first step compiles
-            if start + i + 1 in wanted:
-                seconds += time.perf_counter() - clock
-                yield _snapshot(state, network.recipe, len(modules), start + i + 1, seconds)
-                clock = time.perf_counter()
-        seconds += time.perf_counter() - clock
+        # Only the first step compiles: a program made anew in mid-run could round differently.
+        with torch.compiler.set_stance("fail_on_recompile" if done else "default"):
+            for i in range(done, mark):
+                step(state, scalars[i], xs[i % CHUNK], ys[i % CHUNK])
+        seconds += time.perf_counter() - clock if done else 0.0
+        done = mark
+        if done in steps:
+            yield _snapshot(state, network.recipe, len(modules), done, seconds)
 
 
 def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tensor:
