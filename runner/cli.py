@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -199,9 +200,15 @@ def _guarded(call: Callable[[], Any]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left: nothing to say
         return FINE
-    except ValueError as error:  # SuiteError, StoreError, RunError, TaskError and UnknownName are ValueErrors
-        if type(error).__module__.partition(".")[0] not in ("benchmarks", "suites", "runner"):
+    except Exception as error:
+        if not _can_be_mended(error):
             raise
         click.echo(f"error: {error}", err=True)
         return CALL_WRONG
     return FINE
+
+
+def _can_be_mended(error: Exception) -> bool:
+    """Whether an error is the user's or the machine's: one of our own, a full disk, a locked file."""
+    ours = type(error).__module__.partition(".")[0] in ("benchmarks", "suites", "runner")
+    return isinstance(error, OSError | sqlite3.Error) or (ours and isinstance(error, ValueError))

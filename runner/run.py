@@ -117,9 +117,19 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what manifest.json says of the last command that trained something, {} where there is none."""
+    """Return what manifest.json says of the last command that trained something, {} where there is none.
+
+    Raises RunError where it can't be read.
+    """
     path = folder / MANIFEST
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunError(f"file {path}: expected JSON, found a syntax error: {error}") from None
+    if not isinstance(found, dict):
+        raise RunError(f"file {path}: expected a JSON object, found {type(found).__name__}")
     return found
 
 

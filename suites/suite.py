@@ -33,24 +33,26 @@ class Suite(Grid):
     """A suite as its TOML file states it.
 
     protocol "stream": mini-batches of `batch` fresh examples, or, with a `pool`, batches from a fixed set
-    of that many, reshuffled at each pass, its incomplete last batch dropped.
+    of that many, reshuffled at each pass, its incomplete last batch dropped. quick: the grid of `--quick`;
+    where it isn't given, the budgets up to 100 mini-batches and at most 5 seeds.
     """
 
     name: Name
-    title: str
-    question: str
+    title: str = ""
+    question: str = ""
     protocol: Literal["stream"]
     batch: Positive
     pool: Positive | None = None
     tasks: Annotated[list[str], Field(min_length=1)]
     architectures: Annotated[list[str], Field(min_length=1)]
     reference: list[str] = []
-    quick: Grid
+    quick: Grid | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Suite:
-        for key, budgets in (("budgets", self.budgets), ("quick.budgets", self.quick.budgets)):
-            _check_budgets(key, budgets, self.batch)
+        _check_budgets("budgets", self.budgets, self.batch)
+        if self.quick is not None:
+            _check_budgets("quick.budgets", self.quick.budgets, self.batch)
         if self.pool is not None and self.pool < self.batch:
             raise ValueError(f"pool: expected at least one batch of {self.batch}, found {self.pool}")
         for key, names in (("tasks", self.tasks), ("architectures", [*self.architectures, *self.reference])):
@@ -61,6 +63,14 @@ class Suite(Grid):
         for name in self.architectures + self.reference:
             registry.architecture(name)
         return self
+
+    @property
+    def quick_grid(self) -> Grid:
+        """The budgets and seeds of `--quick`."""
+        if self.quick is not None:
+            return self.quick
+        small = [budget for budget in self.budgets if budget <= 100 * self.batch]
+        return Grid(budgets=small or self.budgets[:1], seeds=min(self.seeds, 5))
 
     @property
     def steps(self) -> int:
@@ -122,7 +132,7 @@ def narrow(
     """
     data = suite.model_dump()
     if quick:
-        data |= data["quick"]
+        data |= suite.quick_grid.model_dump()
     given = {
         "tasks": list(dict.fromkeys(tasks)),
         "architectures": list(dict.fromkeys(architectures)),

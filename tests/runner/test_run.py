@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -142,6 +143,27 @@ def test_fresh_starts_over_and_keeps_the_old_results(tmp_path):
     assert sqlite3.connect(run / "results.old-1.db").execute("SELECT COUNT(*) FROM trial").fetchone() == (8,)
 
 
+def test_a_change_of_environment_within_a_folder_is_announced(smoke, tmp_path):
+    run = tmp_path / "runs" / "smoke"
+    shutil.copytree(smoke[0] / "runs" / "smoke", run)
+    db = sqlite3.connect(run / "results.db")
+    with db:
+        db.execute("UPDATE environment SET description = replace(description, '2.13.0', '2.9.1')")
+        db.execute("DELETE FROM record WHERE trial = (SELECT id FROM trial WHERE architecture = 'linear')")
+    db.close()
+    out = call(*SMOKE, cwd=tmp_path)
+    assert "note: runs/smoke/results.db holds trials with different torch version: 2.9.1" in out.stderr
+
+
+def test_a_manifest_that_cannot_be_read_is_one_clear_line(smoke, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(smoke[0] / "runs" / "smoke", run)
+    (run / "manifest.json").write_text("{")
+    out = call("report", "run", cwd=tmp_path)
+    assert (out.returncode, out.stderr.count("\n")) == (2, 1)
+    assert "error: file run/manifest.json: expected JSON" in out.stderr
+
+
 def test_json_on_standard_output_is_json_alone(smoke):
     out = call(*SMOKE, "--format", "json", cwd=smoke[0])
     rows = json.loads(out.stdout)
@@ -233,6 +255,26 @@ def test_a_second_run_on_one_folder_says_so_and_stops(tmp_path):
     finally:
         process.kill()
         process.wait()
+
+
+def workers(parent):
+    """Return the process ids of a run's workers, as the system lists them."""
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    found = [int(pid) for pid in children.read_text().split()]
+    return [pid for pid in found if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path):
+    process, _ = start_long_run(tmp_path, "2")
+    os.kill(workers(process.pid)[0], signal.SIGKILL)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3
+    assert "error: a worker process died" in stderr
+    assert "Traceback" not in stderr
+    assert (tmp_path / "runs/smoke/report/index.html").is_file()
+    db = sqlite3.connect(tmp_path / "runs/smoke/results.db")
+    assert db.execute("SELECT COUNT(*) FROM trial").fetchone()[0] > 0
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

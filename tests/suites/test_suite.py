@@ -124,6 +124,14 @@ def test_narrowing_replaces_lists_and_keeps_reference_rows():
     assert narrow(suite) == suite
 
 
+def test_a_file_needs_only_the_grid(write):
+    grid = VALID.split("[quick]", maxsplit=1)[0].splitlines()
+    suite = read(write("\n".join(line for line in grid if not line.startswith(("title", "question")))))
+    assert suite.quick is None
+    quick = narrow(suite, quick=True)
+    assert (quick.budgets, quick.seeds) == ([64, 640], 3)
+
+
 def test_quick_takes_the_files_quick_grid_and_can_be_narrowed_further():
     suite = load("gaussian1d")
     quick = narrow(suite, quick=True)

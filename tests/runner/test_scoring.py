@@ -1,0 +1,138 @@
+"""From a stack to records: what fails is recorded with its reason and spoils nothing else."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from benchmarks import registry
+from benchmarks.architecture import Network, Reference
+from runner import cli, plan
+from runner import run as running
+from runner.scoring import CURVE_POINTS, run_stack
+from suites.suite import load, narrow
+
+
+class Sound(nn.Module):
+    """A linear layer with a scale; `fragile` makes it overflow in some seeds."""
+
+    fragile = False
+
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = nn.Linear(features, classes)
+        overflows = torch.rand(1) < 0.4
+        self.scale = nn.Parameter(torch.where(overflows & self.fragile, 1e38, 1.0))
+
+    def forward(self, x):
+        return self.layer(x) * self.scale.square()
+
+
+class Fragile(Sound):
+    fragile = True
+
+
+class FarOut(Sound):
+    """Fine where data fall, not a number beyond x = 20."""
+
+    def forward(self, x):
+        return super().forward(x) + torch.where(x > 20, torch.nan, 0.0)
+
+
+def broken(features, classes):
+    raise RuntimeError("no such layer")
+
+
+def refuse(task, evaluation, x, y):
+    raise ArithmeticError("can't")
+
+
+@pytest.fixture
+def learners(monkeypatch):
+    for name, build in (("mine", Fragile), ("far-out", FarOut), ("broken", broken)):
+        monkeypatch.setitem(registry.ARCHITECTURES, name, Network(name, "", build))
+    monkeypatch.setitem(registry.ARCHITECTURES, "refuses", Reference("refuses", "", refuse, needs_data=False))
+
+
+def results(name, seeds=8):
+    suite = narrow(load("smoke"), architectures=[name], tasks=["gauss-nested"], seeds=seeds)
+    trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == name]
+    (stack,) = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 7)
+    shares = []
+    found = run_stack(stack, shares.append)
+    return found, shares
+
+
+def values(result):
+    timed = {"training_seconds"}
+    return {(r.budget, r.metric, r.region): str(r.value) for r in result.records if r.metric not in timed}
+
+
+def test_a_diverging_trial_is_failed_with_its_step_and_its_neighbours_are_untouched(learners, monkeypatch):
+    found, _ = results("mine")
+    monkeypatch.setitem(registry.ARCHITECTURES, "mine", Network("mine", "", Sound))
+    healthy, _ = results("mine")
+    failed = [result for result in found if result.status == "failed"]
+    assert 0 < len(failed) < len(found)
+    for result in failed:
+        assert {record.reason for record in result.records} == {"loss not finite at step 1"}
+        assert {record.budget for record in result.records} == {640, 1280}
+        assert all(np.isnan(record.value) for record in result.records)
+        assert not result.curves
+    for result, sound in zip(found, healthy, strict=True):
+        if result.status == "ok":
+            assert values(result) == values(sound)
+
+
+def test_an_output_that_is_not_a_number_anywhere_fails_the_trial(learners):
+    found, _ = results("far-out", seeds=1)
+    assert found[0].status == "failed"
+    assert all("the output at x = [20." in record.reason for record in found[0].records)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("broken", "RuntimeError: no such layer"), ("refuses", "ArithmeticError: can't")],
+)
+def test_an_architecture_that_raises_fails_its_trials_with_the_reason(learners, name, reason):
+    found, _ = results(name, seeds=2)
+    assert [result.status for result in found] == ["failed", "failed"]
+    assert {(r.budget, r.reason) for result in found for r in result.records} == {
+        (640, reason),
+        (1280, reason),
+    }
+
+
+def test_a_trial_has_every_number_at_every_budget_and_its_curves():
+    found, shares = results("linear", seeds=2)
+    assert sum(shares) == pytest.approx(1)
+    for result in found:
+        frame = pd.DataFrame(result.records)
+        assert not frame.duplicated(["budget", "metric", "region"]).any()
+        assert frame.groupby("budget").size().nunique() == 1
+        assert set(frame.budget) == {640, 1280}
+        assert set(frame[frame.metric == "distinct_examples"].value) == {640, 1280}
+        assert set(frame[frame.metric == "parameters"].value) == {7}
+        for log_q in result.curves.values():
+            assert log_q.shape == (CURVE_POINTS, 2)
+            np.testing.assert_allclose(np.exp(log_q).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_a_run_with_failures_reports_the_rest_and_exits_with_3(learners, tmp_path, capsys):
+    suite = narrow(load("smoke"), architectures=["linear", "mine"], seeds=5)
+    options = running.Options("eager", "cpu", 1, tmp_path / "run")
+    assert cli._run_and_show(suite, options, "table") == cli.TRIALS_FAILED
+    assert "trials failed; the report says why" in capsys.readouterr().err
+    frame = pd.read_csv(tmp_path / "run/records.csv")
+    mine = frame[(frame.architecture == "mine") & (frame.metric == "information_gap")]
+    assert set(mine.status) == {"ok", "failed"}
+    assert mine[mine.status == "failed"].value.isna().all()
+    assert (frame[(frame.architecture == "linear") & frame.seed.notna()].status == "ok").all()
+    board = pd.read_csv(tmp_path / "run/leaderboard.csv")
+    row = board[(board.architecture == "mine") & (board.task == "overall") & (board.budget == 1280)].iloc[0]
+    assert row.ok < row.total
+    assert np.isnan(row.information_gap)
+    assert "loss not finite at step 1" in (tmp_path / "run/report/index.html").read_text()
+    assert cli._run_and_show(suite, options, "none") == cli.TRIALS_FAILED
+    assert "nothing to train" in capsys.readouterr().err
