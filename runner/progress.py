@@ -33,24 +33,31 @@ def meter(stacks: Sequence[Stack]) -> Iterator[Meter]:
         BarColumn(),
         TaskProgressColumn(),
         TextColumn("{task.fields[steps]} network-steps"),
+        TimeRemainingColumn(),
         TextColumn("left"),
-        TimeRemainingColumn(elapsed_when_finished=True),
     )
     with Progress(*columns, console=console) as bar:
         yield _Bar(stacks, bar)
+
+
+def _steps(stack: Stack) -> int:
+    """Return the training steps of a stack's networks, none for reference rows."""
+    return stack.steps * len(stack.trials) if stack.mode != "none" else 0
 
 
 class _Bar:
     def __init__(self, stacks: Sequence[Stack], bar: Progress) -> None:
         self._stacks, self._bar, self._ended, self._steps = stacks, bar, 0, 0.0
         total = sum(stack.cost for stack in stacks)
-        self._task: TaskID = bar.add_task("", total=total, count=f"0/{len(stacks)}", steps="0")
+        self._all_steps = sum(_steps(stack) for stack in stacks)
+        fields = {"count": f"0/{len(stacks)}", "steps": f"0 of {self._all_steps:,}"}
+        self._task: TaskID = bar.add_task("", total=total, **fields)
 
     def advance(self, number: int, share: float) -> None:
         stack = self._stacks[number]
-        if stack.mode != "none":
-            self._steps += share * stack.steps * len(stack.trials)
-        self._bar.update(self._task, advance=share * stack.cost, steps=f"{self._steps:,.0f}")
+        self._steps += share * _steps(stack)
+        steps = f"{self._steps:,.0f} of {self._all_steps:,}"
+        self._bar.update(self._task, advance=share * stack.cost, steps=steps)
 
     def finished(self, number: int, note: str) -> None:
         self._ended += 1
