@@ -50,8 +50,9 @@ class _Bar:
         self._stacks, self._bar, self._ended, self._steps = stacks, bar, 0, 0.0
         total = sum(stack.cost for stack in stacks)
         self._all_steps = sum(_steps(stack) for stack in stacks)
-        fields = {"count": f"0/{len(stacks)}", "steps": f"0 of {self._all_steps:,}"}
-        self._task: TaskID = bar.add_task("", total=total, **fields)
+        self._task: TaskID = bar.add_task(
+            "", total=total, count=f"0/{len(stacks)}", steps=f"0 of {self._all_steps:,}"
+        )
 
     def advance(self, number: int, share: float) -> None:
         stack = self._stacks[number]
