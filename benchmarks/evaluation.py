@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -135,18 +137,21 @@ def evaluate(task: Task) -> Evaluation:
     centre, scale, reach = _tail_reach(task)
     wide = np.arcsinh(2 * np.sinh(reach))  # the doubled range
     t = np.linspace(-wide, wide, NODES)
-    edges = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))
-    x = as_networks_see(centre + scale * np.sinh(t))
+    fine = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))  # nodes, and midpoints between
+    x = as_networks_see(fine[::2])
     length = scale * np.cosh(t) * (t[1] - t[0])
-    density = np.exp(log_density(task, x[:, None]))
-    total = float((length * density).sum())
+    density = np.exp(log_density(task, fine[:, None]))
+    mass = length * np.exp(log_density(task, x[:, None]))
+    total = float(mass.sum())
     if not abs(total - 1) < 1e-6:
         raise TaskError(f"task {task.name}: the density should integrate to 1, it integrates to {total:.9g}")
     window = getattr(task, "window", None)
 
     def weigh(points: slice) -> Mapping[str, Array]:
-        low, high = _cells(edges, np.arange(NODES)[points], points.step or 1)
-        return _regions(length[points] * density[points], density[points], low, high, window)
+        node, step = np.arange(NODES)[points], points.step or 1
+        low, high = np.maximum(2 * node - step, 0), np.minimum(2 * node + step, len(fine) - 1)
+        cells = _Cells(mass[points], (fine[low], fine[high]), (density[low], density[high]))
+        return _regions(cells, window)
 
     inside = np.flatnonzero(np.abs(t) <= reach)
     short = slice(inside[0], inside[-1] + 1)
@@ -175,40 +180,54 @@ def _tail_reach(task: Task) -> tuple[float, float, float]:
     return float(centre), float(scale), float(t[min(beyond[-1] + 1, len(t) - 1)])
 
 
-def _cells(edges: Array, index: Array, step: int) -> tuple[Array, Array]:
-    """Return the stretch of x that each node stands for, from midpoint to midpoint in t."""
-    last = len(edges) - 1
-    return edges[np.maximum(2 * index - step, 0)], edges[np.minimum(2 * index + step, last)]
+class _Cells(NamedTuple):
+    """What each node of a rule stands for: its mass (n,), and x and density at the ends of its cell."""
+
+    mass: Array
+    x: tuple[Array, Array]
+    density: tuple[Array, Array]
 
 
-def _regions(
-    mass: Array, density: Array, low: Array, high: Array, window: tuple[float, float] | None
-) -> dict[str, Array]:
-    """Return the weights (n,) of every region, from the nodes' masses, densities and cells."""
-    shares = {region: _share_by_density(mass, density, inner, 1.0) for region, inner in SPARSE.items()} | {
-        f"stratum-{stratum + 1}": _share_by_density(mass, density, stratum / STRATA, (stratum + 1) / STRATA)
-        for stratum in range(STRATA)
-    }
-    weights = {"all": mass} | {region: mass * share for region, share in shares.items()}
+def _regions(cells: _Cells, window: tuple[float, float] | None) -> dict[str, Array]:
+    """Return the weights (n,) of every region."""
+    below = functools.cache(lambda quantile: _share_below(cells, quantile))
+    shares = {region: below(round(1 - inner, 12)) for region, inner in SPARSE.items()}
+    for stratum in range(1, STRATA + 1):
+        denser, sparser = 1 - (stratum - 1) / STRATA, 1 - stratum / STRATA
+        shares[f"stratum-{stratum}"] = below(round(denser, 12)) - below(round(sparser, 12))
+    weights = {"all": cells.mass} | {region: cells.mass * share for region, share in shares.items()}
     if window is not None:
+        low, high = cells.x
         inside = np.clip(np.minimum(high, window[1]) - np.maximum(low, window[0]), 0, None)
         weights["sparse99-uniform"] = inside * shares["sparse99"]
     return {region: weight / weight.sum() for region, weight in weights.items() if weight.sum() > 0}
 
 
-def _share_by_density(mass: Array, density: Array, start: float, stop: float) -> Array:
-    """Return the share (n,) of each point that lies between two quantiles of mass, from the densest.
+def _share_below(cells: _Cells, quantile: float) -> Array:
+    """Return the share (n,) of each cell where the density is below its quantile, so that the mass is exact.
 
-    A point across a boundary has the share that makes the mass exact; points of equal density have the same.
+    Within a cell the density counts as linear between its ends, so that a region's boundary needn't lie
+    between two nodes; cells of one density across the boundary all have the same share.
     """
-    level, inverse = np.unique(-density, return_inverse=True)
-    level_mass = np.bincount(inverse, weights=mass, minlength=len(level))
-    upper = np.cumsum(level_mass) / level_mass.sum()
-    lower = np.concatenate([[0.0], upper[:-1]])
-    width = upper - lower
-    within = np.clip(np.minimum(upper, stop) - np.maximum(lower, start), 0, None)
-    share = np.where(width > 0, within / np.where(width > 0, width, 1), (lower >= start) & (upper <= stop))
-    return np.asarray(share[inverse])
+    from scipy.optimize import brentq
+
+    low, high = np.minimum(*cells.density), np.maximum(*cells.density)
+    width = np.where(high > low, high - low, 1.0)
+
+    def share(log_threshold: float) -> Array:
+        threshold = np.exp(log_threshold)
+        return np.asarray(np.where(high > low, np.clip((threshold - low) / width, 0, 1), threshold > low))
+
+    def excess(log_threshold: float) -> float:
+        return float(cells.mass @ share(log_threshold)) - quantile * float(cells.mass.sum())
+
+    if quantile in (0, 1):
+        return np.full(len(low), float(quantile))
+    bracket = np.log(np.finfo(float).tiny), np.log(high.max()) + 1e-6
+    root = brentq(excess, *bracket, xtol=1e-13)
+    under, over = root - 1e-9, root + 1e-9
+    mix = excess(under) / (excess(under) - excess(over))
+    return np.asarray(share(under) + mix * (share(over) - share(under)))
 
 
 def as_networks_see(x: Array) -> Array:
