@@ -16,6 +16,7 @@ from benchmarks.task import Array, over_classes
 
 ROUNDING = 1e-12  # zeros of q with less p-mass than this are rounding, not belief
 LOG_TINY = -745.0  # log of the smallest positive float64, what such zeros become
+RESOLUTION = 2.0**-24  # of float32, to which the points are rounded
 CALIBRATION_BINS = 100
 ECE_BINS = 15
 
@@ -281,17 +282,17 @@ def _shape_scores(fn: Callable[..., Any], evaluation: Evaluation, log_q: Array) 
         for part, rule in zip(evaluation.restrictions, evaluation.checks, strict=True)
     ]
     for name, (value, reason) in fn(evaluation, log_q).items():
-        yield Score(
-            name,
-            "all",
-            value,
-            _error(value, [(check[name].value, factor) for check, factor in checks]),
-            reason,
-        )
+        resolution = 0.0 if METRICS[name].unit == "count" else RESOLUTION
+        error = _error(value, [(check[name].value, factor) for check, factor in checks], resolution)
+        yield Score(name, "all", value, error, reason)
 
 
-def _error(value: float, checks: list[tuple[float, float]]) -> float:
-    """Return the largest disagreement with the check rules, each times its factor; NaN for no number."""
+def _error(value: float, checks: list[tuple[float, float]], resolution: float = RESOLUTION) -> float:
+    """Return the largest disagreement with the check rules, each times its factor, and what rounding adds.
+
+    NaN where there is no number, or no rule to check it against.
+    """
     if not np.isfinite(value):
         return float("nan")
-    return max((abs(float(value - check)) * factor for check, factor in checks), default=float("nan"))
+    differences = [abs(float(value - check)) * factor for check, factor in checks if not np.isnan(check)]
+    return max(differences, default=float("nan")) + resolution * abs(float(value))

@@ -15,9 +15,9 @@ TARGETS = (0.1, 0.01)
 def budget_to_target(budgets: Sequence[int], gaps: Sequence[float], target: float) -> tuple[float, str, str]:
     """First budget after which a curve of information gaps stays below a target.
 
-    budgets: increasing, examples; gaps: the mean over seeds at each, NaN where there is none (it counts as
-    not below). Returns (budget in examples, status, reason), the budget interpolated on log-log axes;
-    status `censored` and NaN where the curve doesn't stay below by the last budget.
+    budgets: increasing, examples; gaps: the geometric mean over seeds at each, NaN where there is none (it
+    counts as not below). Returns (budget in examples, status, reason), the budget interpolated on log-log
+    axes; status `censored` and NaN where the curve doesn't stay below by the last budget.
     """
     values = np.asarray(gaps, dtype=float)
     if values.size == 0:

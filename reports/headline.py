@@ -40,8 +40,7 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     field = " of the rows without failed trials" if best["rank"] > 1 else ""
     sentences = [
         f"{best['architecture']} comes closest{field} to the exact posterior: after {budget:,} examples its "
-        f"information gap is {gap}{interval}, {over}. Its probabilities lose "
-        f"{numbers.percent(best['information_gap'])} of what x says about the class."
+        f"information gap is {gap}{interval}, {over}. {_meaning(best['information_gap'])}"
     ]
     others = finite.iloc[1:]
     close = others[(others["low"] <= best["high"]) & (others["low"].notna())]["architecture"].tolist()
@@ -51,6 +50,12 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     elif span and len(others):
         sentences.append("No other architecture's interval overlaps with its own.")
     return sentences
+
+
+def _meaning(gap: float) -> str:
+    if gap > 1:
+        return "That is worse than knowing only the class priors, which costs 1."
+    return f"Its probabilities lose {numbers.percent(gap)} of what x says about the class."
 
 
 def _failures(results: Results, summary: Summary) -> list[str]:

@@ -168,12 +168,25 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     for key, value in manifest.items():
         if value is None or (isinstance(value, float) and pd.isna(value)):
             continue
-        if key == "wall_seconds":
+        if key == "wall_seconds" and isinstance(value, int | float):
             facts.append(("wall time", numbers.seconds(float(value))))
+        elif key == "environments" and isinstance(value, list):
+            facts.extend(_environments(value))
         elif isinstance(value, Mapping):
-            facts.append(
-                (key, ", ".join(f"{name} {part}" for name, part in value.items() if part is not None))
-            )
+            facts.append((key, _words(value)))
         elif key != "command":
             facts.append((key.replace("_", " "), str(value)))
     return facts
+
+
+def _words(pairs: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {part}" for name, part in pairs.items() if part is not None)
+
+
+def _environments(found: list[Any]) -> list[tuple[str, str]]:
+    """A line for each environment that trials were trained in; several may differ in a number's last bits."""
+    words = [_words(each) if isinstance(each, Mapping) else str(each) for each in found]
+    if len(words) == 1:
+        return [("environment", words[0])]
+    mixed = f"of {len(words)}, whose numbers may differ in their last bits"
+    return [(f"environment {place} {mixed}", each) for place, each in enumerate(words, 1)]

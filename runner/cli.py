@@ -90,9 +90,13 @@ def run(
     form: str,
 ) -> None:
     """Train what a suite's folder lacks, score it exactly, and write its leaderboards."""
+    import signal
+
     from runner import plan
     from runner import run as running
     from suites.suite import load, narrow
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, workers included
 
     suite = load(suite_name)
     grid = narrow(suite, tasks=tasks, architectures=architectures, budgets=budgets, seeds=seeds, quick=quick)

@@ -7,6 +7,7 @@ stack of any size. Nothing here does input or output.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -30,8 +31,8 @@ class Snapshot:
     """The networks of a stack after `step` mini-batches.
 
     weights and buffers: {name: (networks, ...)}, averaged where the recipe says so; diverged: (networks,)
-    the step at which a network's loss stopped being finite, 0 where it hasn't; seconds: training time of
-    the whole stack so far, without the first step, which compiles.
+    the step at which a network's loss stopped being finite, 0 where it hasn't; seconds: training time so
+    far of one place in the program, without the first step, which compiles.
     """
 
     step: int
@@ -88,19 +89,25 @@ def train(
         with torch.compiler.set_stance("fail_on_recompile" if done else "default"):
             for i in range(done, mark):
                 step(state, scalars[i], xs[i % CHUNK], ys[i % CHUNK])
-        seconds += time.perf_counter() - clock if done else 0.0
+        if device == "cuda":
+            torch.cuda.synchronize()
+        seconds += (time.perf_counter() - clock) / len(places) if done else 0.0
         done = mark
         if done in steps:
             yield _snapshot(state, network.recipe, len(modules), done, seconds)
 
 
+def evaluated(module: nn.Module) -> nn.Module:
+    """Return a copy of a module without weights, in evaluation mode, for `logits`."""
+    return copy.deepcopy(module).to(device="meta").eval()
+
+
 def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tensor:
-    """Return one network's logits (n, classes) at x (n, d), float32.
+    """Return one network's logits (n, classes) at x (n, d), float32; module: from `evaluated`.
 
     Each network runs alone, on copies of its weights, so that neither its place in the stack nor its
     neighbours can change a rounding.
     """
-    module = module.to(device="meta").eval()
     state = {name: stacked[index].clone() for name, stacked in (snapshot.weights | snapshot.buffers).items()}
     with torch.no_grad():
         out: Tensor = functional_call(module, state, (x,))
@@ -133,7 +140,7 @@ def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) ->
 
 def _training_step(module: nn.Module, recipe: Recipe) -> Callable[..., None]:
     """Return the program of one step: gradients, Adam and weight averaging, in place on the state."""
-    skeleton = module.to(device="meta")
+    skeleton = copy.deepcopy(module).to(device="meta").train()
     beta1, beta2 = recipe.betas
 
     def loss(weights: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import queue
 import signal
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -46,7 +47,8 @@ def _side_by_side(stacks: Sequence[Stack], jobs: int, progress: Progress) -> Ite
         while running:
             finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
             _pass_on(shares, progress)
-            for future in finished:
+            # Those that have a result first: what they trained is kept whatever became of the others.
+            for future in sorted(finished, key=lambda future: future.exception() is not None):
                 number = running.pop(future)
                 yield number, *_result(future, stacks[number])
 
@@ -103,6 +105,15 @@ def _start_worker(shares: Any) -> None:
     global _shares  # noqa: PLW0603 (a worker has one queue for its whole life, handed over at its start)
     _shares = shares
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the main process is gone, however it went: nobody would take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work_in_pool(number: int, stack: Stack) -> tuple[list[TrialResult], dict[str, str]]:

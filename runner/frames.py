@@ -15,7 +15,7 @@ from runner.store import Store, StoreError
 
 def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     """Return everything that a report shows about the last grid run in a folder; raises StoreError."""
-    run = {key: json.loads(value) for key, value in store.rows("SELECT key, value FROM run")}
+    run = store.run()
     if "suite" not in run:
         raise StoreError(f"results file {store.path}: expected a run, found none in it")
     suite, trials = run["suite"], set(run["trials"])
@@ -48,6 +48,11 @@ def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: s
 
 def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
     found = {name: json.loads(text) for name, text in store.rows(f"SELECT name, summary FROM {table}")}
+    lost = [name for name in names if name not in found]
+    if lost:
+        raise StoreError(
+            f"results file {store.path}: expected {table} {lost[0]} to be described, found nothing"
+        )
     return pd.DataFrame([found[name] for name in names], index=pd.Index(names, name="name"))
 
 

@@ -59,19 +59,19 @@ def run(suite: Suite, options: Options) -> Outcome:
     Raises RunError, StoreError or TaskError where it can't start, and KeyboardInterrupt with everything
     finished so far stored.
     """
-    started, clock = datetime.now(UTC), time.monotonic()
+    started = datetime.now(UTC)
     trials = plan.plan(suite, options.mode)
     with locked(options.folder), _store(options) as store:
         _describe(store, suite, trials)
         todo = plan.missing(trials, suite.budgets, store.done())
         stacks = _stacks(suite, todo, options)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        died = not _train(store, stacks, options) if stacks else False
+        died = not _train(store, stacks, options)
         _say_if_mixed(store)
-        if todo or not (options.folder / MANIFEST).is_file():
-            manifest = _manifest(suite, options, store, started, time.monotonic() - clock, len(todo))
-            write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-        found = report(store, read_manifest(options.folder), options.folder)
+        manifest = _manifest(suite, options, store, started)
+        write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+        found = report(store, manifest, options.folder)
+        _say_what_is_left_out(store, trials)
     return Outcome(found, failed=_failed(found), died=died)
 
 
@@ -89,8 +89,9 @@ def dry_run(suite: Suite, options: Options) -> str:
     """Return what a run would do, in lines; writes nothing. Raises StoreError."""
     trials = plan.plan(suite, options.mode)
     todo = trials
-    if (options.folder / FILE).exists() and not options.fresh:
-        with Store(options.folder / FILE) as store:
+    path = options.folder / FILE
+    if path.exists() and path.stat().st_size and not options.fresh:
+        with Store(path) as store:
             todo = plan.missing(trials, suite.budgets, store.done())
     lines = [f"{suite.name}: {len(trials)} trials, {len(trials) - len(todo)} there already"]
     for stack in _stacks(suite, todo, options):
@@ -117,7 +118,7 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what manifest.json says of the last command that trained something, {} where there is none.
+    """Return what manifest.json says of the last run, {} where there is none.
 
     Raises RunError where it can't be read.
     """
@@ -175,6 +176,9 @@ def _stacks(suite: Suite, todo: list[Trial], options: Options) -> list[Stack]:
 
 def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
     """Run the stacks and store each the moment it ends; return False where a worker died."""
+    if not stacks:
+        return True
+    before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
         with meter(stacks) as progress:
             for number, results, environment in run_stacks(stacks, options.jobs, progress.advance):
@@ -192,6 +196,8 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
             " the same command goes on from there"
         )
         raise
+    finally:
+        store.describe({"wall_seconds": before + time.monotonic() - clock})
     return True
 
 
@@ -209,6 +215,13 @@ def _say_what_is_missing(
     )
 
 
+def _say_what_is_left_out(store: Store, trials: list[Trial]) -> None:
+    """Tell that a narrowed run's tables show less than its folder holds."""
+    others = len(set(store.done()) - {trial.id for trial in trials})
+    if others:
+        say(f"note: the tables show this grid; {others:,} other trials in {store.path} are kept and left out")
+
+
 def _say_if_mixed(store: Store) -> None:
     """Announce that a folder holds numbers from several environments: their last bits may differ."""
     environments = store.environments()
@@ -219,9 +232,8 @@ def _say_if_mixed(store: Store) -> None:
         say(f"note: {store.path} holds trials with different {key}: {found}")
 
 
-def _manifest(
-    suite: Suite, options: Options, store: Store, started: datetime, seconds: float, trained: int
-) -> dict[str, Any]:
+def _manifest(suite: Suite, options: Options, store: Store, started: datetime) -> dict[str, Any]:
+    """Return where a folder's tables come from; wall_seconds adds up every command that trained in it."""
     return {
         "suite": suite.name,
         "command": shlex.join(["runner", *sys.argv[1:]]),
@@ -233,8 +245,7 @@ def _manifest(
         "device": options.device,
         "jobs": options.jobs,
         "started": started.isoformat(timespec="seconds"),
-        "wall_seconds": round(seconds, 1),
-        "trained_trials": trained,
+        "wall_seconds": round(store.run().get("wall_seconds", 0.0), 1),
     }
 
 
@@ -251,6 +262,8 @@ def report_again(folder: Path, output: Path) -> Path:
     """
     if not (folder / FILE).is_file():
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+    if output.resolve() != folder.resolve() and (output / FILE).exists():
+        raise RunError(f"folder {output}: expected one without a run of its own, found {FILE} in it")
     with locked(folder), Store(folder / FILE) as store:
         output.mkdir(parents=True, exist_ok=True)
         report(store, read_manifest(folder), output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ Progress = Callable[[float], None]  # called with the share of a stack that was 
 
 @dataclass(frozen=True)
 class Record:
-    """One number of one trial: value and error are NaN where there is none."""
+    """One number of one trial: value and error are NaN where there is none; again: a run should retry it."""
 
     budget: int
     metric: str
@@ -32,6 +32,7 @@ class Record:
     error: float
     status: str = "ok"
     reason: str = ""
+    again: bool = False
 
 
 @dataclass
@@ -48,10 +49,10 @@ class TrialResult:
         found = {record.status for record in self.records}
         return next((status for status in ("failed", "skipped") if status in found), "ok")
 
-    def blank(self, budget: int, status: str, reason: str) -> None:
-        """Record that a budget has no number, and why."""
-        blank = float("nan")
-        self.records.append(Record(budget, "information_gap", "all", blank, blank, status, reason))
+    def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
+        """Record that a budget has no number, why, and whether a run should try it again."""
+        nan = float("nan")
+        self.records.append(Record(budget, "information_gap", "all", nan, nan, status, reason, again))
 
     def add(self, budget: int, evaluation: Evaluation, log_q: Array, **measured: float) -> None:
         """Record every measure of log q (n + m, k) at the evaluation's n points and the curve's m points."""
@@ -110,19 +111,29 @@ def task_summary(name: str) -> dict[str, Any]:
 
 
 def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
-    """Train or fit every trial of a stack and return its results, in order."""
+    """Train or fit every trial of a stack and return its results, in order.
+
+    Where that raises, each trial runs alone, so that a failure never depends on who was beside it.
+    """
+    try:
+        return _run(stack, progress)
+    except Exception as error:
+        if len(stack.trials) > 1:
+            alone = [replace(stack, trials=(trial,)) for trial in stack.trials]
+            return [result for part in alone for result in run_stack(part, lambda _: None)]
+        result = TrialResult(stack.trials[0])
+        for budget in stack.budgets:
+            result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500], again=True)
+        return [result]
+
+
+def _run(stack: Stack, progress: Progress) -> list[TrialResult]:
     architecture = registry.architecture(stack.architecture)
     results = [TrialResult(trial) for trial in stack.trials]
-    try:
-        if isinstance(architecture, Network):
-            _train(architecture, stack, results, progress)
-        else:
-            _fit(architecture, stack, results, progress)
-    except Exception as error:
-        for result in results:
-            recorded = {record.budget for record in result.records}
-            for budget in set(stack.budgets) - recorded:
-                result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500])
+    if isinstance(architecture, Network):
+        _train(architecture, stack, results, progress)
+    else:
+        _fit(architecture, stack, results, progress)
     return results
 
 
@@ -145,6 +156,7 @@ def _train(network: Network, stack: Stack, results: list[TrialResult], progress:
 
     inputs = {task.name: torch.from_numpy(_float32_points(task)).to(stack.device) for task in tasks}
     steps = [budget // stack.batch for budget in stack.budgets]
+    scored = engine.evaluated(modules[0])
     for snapshot in engine.train(network, modules, batches, steps, stack.mode, stack.device):
         budget = snapshot.step * stack.batch
         for i, result in enumerate(results):
@@ -152,14 +164,14 @@ def _train(network: Network, stack: Stack, results: list[TrialResult], progress:
                 result.blank(budget, "failed", f"loss not finite at step {snapshot.diverged[i]}")
                 continue
             x = inputs[result.trial.task]
-            outputs = engine.logits(modules[0], snapshot, i, x).double().cpu().numpy()
+            outputs = engine.logits(scored, snapshot, i, x).double().cpu().numpy()
             result.add(
                 budget,
                 evaluation_of(result.trial.task),
                 normalised(outputs),
                 distinct_examples=examples[i].distinct(budget),
                 parameters=stack.parameters,
-                training_seconds=snapshot.seconds / len(results),
+                training_seconds=snapshot.seconds,
             )
 
 
@@ -174,7 +186,8 @@ def _fit(reference: Reference, stack: Stack, results: list[TrialResult], progres
             except (Skipped, FitFailed) as error:
                 result.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
                 continue
-            result.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
+            seen = {"distinct_examples": data.distinct(budget)} if reference.needs_data else {}
+            result.add(budget, evaluation, log_q, **seen)
         progress(budget / sum(stack.budgets))
 
 

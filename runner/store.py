@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +28,12 @@ CREATE TABLE task (
 CREATE TABLE architecture (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
 CREATE TABLE trial (
     id TEXT PRIMARY KEY, task TEXT NOT NULL, architecture TEXT NOT NULL, seed INTEGER NOT NULL,
-    spec TEXT NOT NULL, status TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment (id)
+    spec TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment (id)
 );
 CREATE TABLE record (
     trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, metric TEXT NOT NULL,
     region TEXT NOT NULL, value REAL, error REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    again INTEGER NOT NULL,
     PRIMARY KEY (trial, budget, metric, region)
 ) WITHOUT ROWID;
 CREATE TABLE curve (
@@ -75,14 +77,22 @@ class Store:
         self._db.execute("COMMIT")
 
     def done(self) -> dict[str, set[int]]:
-        """Return {trial id: budgets that have records}."""
+        """Return {trial id: budgets that have records}, without what an exception cut short.
+
+        A trial that diverged would diverge again; one that the machine failed (a broken compiler, no memory)
+        may not, so the next run tries it again.
+        """
         found: dict[str, set[int]] = {}
-        for trial, budget in self._db.execute("SELECT DISTINCT trial, budget FROM record"):
+        query = "SELECT DISTINCT trial, budget FROM record WHERE status != 'failed' OR NOT again"
+        for trial, budget in self._db.execute(query):
             found.setdefault(trial, set()).add(budget)
         return found
 
     def add(self, results: Iterable[TrialResult], environment: Mapping[str, str]) -> None:
-        """Store finished trials in one transaction; a trial that is there already is replaced."""
+        """Store finished trials in one transaction; a budget that is there already is replaced, others stay.
+
+        What a trial has at one budget never depends on which others were asked for.
+        """
         description = json.dumps(environment, sort_keys=True)
         with self._transaction() as db:
             db.execute("INSERT OR IGNORE INTO environment (description) VALUES (?)", (description,))
@@ -90,17 +100,15 @@ class Store:
             for result in results:
                 trial = result.trial
                 db.execute(
-                    "INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, result.status, row),
+                    "INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?)",
+                    (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, row),
                 )
+                budgets = [(trial.id, budget) for budget in {record.budget for record in result.records}]
                 for table in ("record", "curve"):
-                    db.execute(f"DELETE FROM {table} WHERE trial = ?", (trial.id,))
+                    db.executemany(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", budgets)
                 db.executemany(
-                    "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                    (
-                        (trial.id, r.budget, r.metric, r.region, r.value, r.error, r.status, r.reason)
-                        for r in result.records
-                    ),
+                    "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    ((trial.id, *astuple(record)) for record in result.records),
                 )
                 db.executemany(
                     "INSERT INTO curve VALUES (?, ?, ?)",
@@ -110,13 +118,13 @@ class Store:
     def describe(
         self,
         run: Mapping[str, Any],
-        tasks: Mapping[str, tuple[Mapping[str, Any], Array, Array]],
-        architectures: Mapping[str, Mapping[str, Any]],
+        tasks: Mapping[str, tuple[Mapping[str, Any], Array, Array]] | None = None,
+        architectures: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Store what a report says beside the numbers, so that it needs neither registry nor torch.
 
-        run: the suite, the trials of the grid and the command, as plain data; tasks: {name: (summary,
-        curve points x (m, 1), exact log-posterior (m, k))}; architectures: {name: summary}.
+        run: the suite, the ids of the grid's trials, the seconds spent, as plain data; tasks: {name:
+        (summary, curve points x (m, 1), exact log-posterior (m, k))}; architectures: {name: summary}.
         """
         with self._transaction() as db:
             db.executemany(
@@ -125,12 +133,19 @@ class Store:
             )
             db.executemany(
                 "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)",
-                [(name, json.dumps(summary), blob(x), blob(p)) for name, (summary, x, p) in tasks.items()],
+                [
+                    (name, json.dumps(summary), blob(x), blob(p))
+                    for name, (summary, x, p) in (tasks or {}).items()
+                ],
             )
             db.executemany(
                 "INSERT OR REPLACE INTO architecture VALUES (?, ?)",
-                [(name, json.dumps(summary)) for name, summary in architectures.items()],
+                [(name, json.dumps(summary)) for name, summary in (architectures or {}).items()],
             )
+
+    def run(self) -> dict[str, Any]:
+        """Return what was stored about the last run: its suite, its trials' ids, the seconds spent."""
+        return {key: json.loads(value) for key, value in self.rows("SELECT key, value FROM run")}
 
     def environments(self) -> list[dict[str, str]]:
         """Return the environments that the stored trials were trained in."""
@@ -150,10 +165,13 @@ def blob(array: Array) -> bytes:
 
 
 def set_aside(path: Path) -> Path | None:
-    """Rename a results file to the first free results.old-N.db and return that; None where there is none."""
+    """Rename a results file to the first free results.old-N.db and return that; None where there is none.
+
+    Raises StoreError where the file isn't ours or is of a newer schema.
+    """
     if not path.exists():
         return None
-    _connect(path).close()  # refuses what isn't ours, and folds the write-ahead log in
+    _connect(path).close()  # folds the write-ahead log in
     number = 1
     while (aside := path.with_name(f"results.old-{number}.db")).exists():
         number += 1

@@ -30,7 +30,7 @@ class Grid(BaseModel):
 
 
 class Suite(Grid):
-    """A suite as its TOML file states it.
+    """A suite as its TOML file states it; title is the name where the file gives none.
 
     protocol "stream": mini-batches of `batch` fresh examples, or, with a `pool`, batches from a fixed set
     of that many, reshuffled at each pass, its incomplete last batch dropped. quick: the grid of `--quick`;
@@ -38,7 +38,7 @@ class Suite(Grid):
     """
 
     name: Name
-    title: str = ""
+    title: str
     question: str = ""
     protocol: Literal["stream"]
     batch: Positive
@@ -147,7 +147,7 @@ def narrow(
 
 def _validated(data: dict[str, Any], where: str) -> Suite:
     try:
-        return Suite.model_validate(data)
+        return Suite.model_validate({"title": data.get("name"), **data})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

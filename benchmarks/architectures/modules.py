@@ -29,7 +29,7 @@ def polynomial(features: int, classes: int, degree: int) -> nn.Module:
     return Polynomial(features, classes, degree)
 
 
-def rbf(features: int, classes: int, units: int = 32) -> nn.Module:
+def rbf(features: int, classes: int, units: int) -> nn.Module:
     """Return an affine layer on Gaussian radial basis functions."""
     return RadialBasis(features, classes, units)
 

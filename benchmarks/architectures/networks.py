@@ -17,7 +17,9 @@ NETWORKS = {
         Network("linear", "logits linear in x: logistic regression by Adam", _module("linear")),
         Network("poly3", "logits linear in all monomials up to degree 3", _module("polynomial", degree=3)),
         Network(
-            "rbf-32", "32 Gaussian radial basis functions with learned centres and widths", _module("rbf")
+            "rbf-32",
+            "32 Gaussian radial basis functions with learned centres and widths",
+            _module("rbf", units=32),
         ),
         Network("mlp-16x16", "two hidden layers of 16, ReLU", _module("mlp", widths=(16, 16))),
         Network(

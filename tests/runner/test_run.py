@@ -124,6 +124,38 @@ def test_a_longer_budget_later_gives_what_it_gives_at_once(smoke, tmp_path):
     )
 
 
+def test_another_budget_later_leaves_what_is_there(smoke, tmp_path):
+    shutil.copytree(smoke[0] / "runs" / "smoke", tmp_path / "runs" / "smoke")
+    before = records(tmp_path / "runs/smoke")
+    other = call(*SMOKE, "--budget", "960", "--architecture", "linear", cwd=tmp_path)
+    assert "note: the tables show this grid; 10 other trials" in other.stderr
+    assert set(records(tmp_path / "runs/smoke").budget.dropna()) == {960}
+    again = call(*SMOKE, cwd=tmp_path)
+    assert "all 50 trials are there already" in again.stderr
+    pd.testing.assert_frame_equal(records(tmp_path / "runs/smoke"), before, check_exact=True)
+
+
+def test_a_manifest_tells_the_command_behind_its_tables_and_all_the_time_spent(smoke, tmp_path):
+    shutil.copytree(smoke[0] / "runs" / "smoke", tmp_path / "runs" / "smoke")
+    path = tmp_path / "runs/smoke/manifest.json"
+    spent = json.loads(path.read_text())["wall_seconds"]
+    assert spent > 0
+    assert call(*SMOKE, "--seeds", "2", cwd=tmp_path).returncode == 0
+    narrowed = json.loads(path.read_text())
+    assert (narrowed["command"], narrowed["wall_seconds"]) == (
+        "runner --suite smoke --jobs 1 --seeds 2",
+        spent,
+    )
+
+
+def test_pages_are_not_written_over_another_run(smoke, tmp_path):
+    run = smoke[0] / "runs" / "smoke"
+    shutil.copytree(run, tmp_path / "other")
+    out = call("report", str(run), "--output", "other", cwd=tmp_path)
+    assert out.returncode == 2
+    assert "folder other: expected one without a run of its own" in out.stderr
+
+
 def test_pages_can_be_made_again_without_training(smoke, tmp_path):
     folder, _ = smoke
     made = call("report", "runs/smoke", "--output", str(tmp_path / "again"), cwd=folder)

@@ -52,12 +52,25 @@ def test_what_goes_in_comes_out(tmp_path):
     np.testing.assert_allclose(curves.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
 
 
-def test_a_trial_stored_again_is_replaced_whole(tmp_path):
+def test_a_budget_stored_again_is_replaced_and_the_others_stay(tmp_path):
     with Store(tmp_path / "results.db") as store:
         store.add([result("a", 1.0)], ENVIRONMENT)
-        store.add([TrialResult(result().trial, [Record(64, "tv", "all", 0.5, 0.0)])], ENVIRONMENT)
-        assert store.done() == {"a": {64}}
-        assert list(store.rows("SELECT COUNT(*) FROM curve")) == [(0,)]
+        store.add([TrialResult(result().trial, [Record(640, "tv", "all", 0.5, 0.0)])], ENVIRONMENT)
+        store.add([TrialResult(result().trial, [Record(64, "tv", "all", 0.25, 0.0)])], ENVIRONMENT)
+        assert store.done() == {"a": {64, 640, 1280}}
+        rows = set(store.rows("SELECT budget, metric FROM record"))
+        assert rows == {(64, "tv"), (640, "tv"), (1280, "information_gap")}
+        assert list(store.rows("SELECT COUNT(*) FROM curve")) == [
+            (0,)
+        ]  # the curve at 640 was replaced by none
+
+
+def test_what_an_exception_cut_short_is_tried_again_and_a_divergence_is_not(tmp_path):
+    cut = result("cut")
+    cut.blank(2560, "failed", "RuntimeError: no memory", again=True)
+    with Store(tmp_path / "results.db") as store:
+        store.add([cut], ENVIRONMENT)
+        assert store.done() == {"cut": {640, 1280}}
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path):

@@ -128,6 +128,7 @@ def test_a_file_needs_only_the_grid(write):
     grid = VALID.split("[quick]", maxsplit=1)[0].splitlines()
     suite = read(write("\n".join(line for line in grid if not line.startswith(("title", "question")))))
     assert suite.quick is None
+    assert suite.title == "mine"
     quick = narrow(suite, quick=True)
     assert (quick.budgets, quick.seeds) == ([64, 640], 3)
 
