@@ -28,7 +28,7 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
         return table[name]
     near = difflib.get_close_matches(name, table, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(table)}"
-    raise UnknownName(f"unknown {kind} {name!r}; {hint} (`runner list {kind}s` shows all)")
+    raise UnknownName(f"unknown {kind} {name!r}; {hint}")
 
 
 def task(name: str) -> Task:

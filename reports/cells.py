@@ -49,17 +49,20 @@ def overall(frame: pd.DataFrame, table: pd.DataFrame, tasks: Sequence[str]) -> p
     """One row an (architecture, budget) over all tasks, with the columns of `cells` but `kl`, `distinct`.
 
     The gap is the geometric mean over tasks, NaN unless every task has one; its interval takes the seed as
-    its unit: for each seed the mean over tasks of the log gap, then the interval over seeds.
+    its unit: for each seed the mean over tasks of the log gap, then the interval over seeds. Sparse KL is
+    the arithmetic mean over tasks.
     """
     chosen = table[table.index.get_level_values("task").isin(tasks)]
     groups = chosen.groupby(level=list(OVERALL), sort=False)
     every = groups.size() == len(tasks)
     result = groups[["ok", "total", "failed", "skipped"]].sum()
-    for name in ("gap", "sparse", "ranking"):
+    for name in ("gap", "ranking"):
         result[name] = grouped_geometric_mean(chosen[name], OVERALL).where(every)
-    for name in ("gap", "sparse"):
-        upper = grouped_geometric_mean(chosen[name] + chosen[f"{name}_error"], OVERALL)
-        result[f"{name}_error"] = (upper - result[name]).where(np.isfinite(result[name]), 0.0)
+    upper = grouped_geometric_mean(chosen["gap"] + chosen["gap_error"], OVERALL)
+    result["gap_error"] = (upper - result["gap"]).where(np.isfinite(result["gap"]), 0.0)
+    # Arithmetic over tasks: a geometric mean would let a task whose tails are easy hide one whose aren't.
+    result["sparse"] = groups["sparse"].mean().where(groups["sparse"].count() == len(tasks))
+    result["sparse_error"] = groups["sparse_error"].mean()
     seeds = grouped_geometric_mean(
         frame.loc[frame.index.get_level_values("task").isin(tasks), "gap"], (*OVERALL, "seed")
     )

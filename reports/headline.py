@@ -9,11 +9,13 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
+from reports.statistics import FEWEST_SEEDS
 from reports.trials import largest_budget, names
 
 MEASURE = (
     "Information gap = E[KL(exact posterior || model)] / I(X;C): the share of what x says about the class "
-    "that the model's probabilities lose. 0 is the exact posterior, 1 is knowing only the class priors."
+    "that the model's probabilities lose. 0 is the exact posterior, 1 is knowing only the class priors, "
+    "more is worse than that."
 )
 
 
@@ -32,16 +34,22 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
         return [f"No architecture has a finite information gap after {budget:,} examples."]
     best = finite.iloc[0]
     tasks, seeds = len(names(results)[0]), int(results.suite["seeds"])
-    over = f"the geometric mean over {tasks} tasks and {seeds} seeds" if tasks > 1 else f"over {seeds} seeds"
+    of_seeds = numbers.plural(seeds, "seed")
+    over = f"the geometric mean over {tasks} tasks and {of_seeds}" if tasks > 1 else f"over {of_seeds}"
     span = numbers.span(best["low"], best["high"])
     interval = f" (95 % interval {span})" if span else ""
     gap = numbers.bounded(best["information_gap"], best["error"])
     # A failed trial counts as a gap of 1 at least, so a row that has one can still lead a weak field.
     field = " of the rows without failed trials" if best["rank"] > 1 else ""
+    lead = f"{best['architecture']} comes closest{field} to the exact posterior"
+    if len(ranked) == 1:
+        lead = best["architecture"]
     sentences = [
-        f"{best['architecture']} comes closest{field} to the exact posterior: after {budget:,} examples its "
-        f"information gap is {gap}{interval}, {over}. {_meaning(best['information_gap'])}"
+        f"{lead}: after {budget:,} examples its information gap is {gap}{interval}, {over}. "
+        f"{_meaning(best['information_gap'])}"
     ]
+    if not span and seeds < FEWEST_SEEDS:
+        sentences.append(f"Below {FEWEST_SEEDS} seeds there is no interval, and the order may be chance.")
     others = finite.iloc[1:]
     close = others[(others["low"] <= best["high"]) & (others["low"].notna())]["architecture"].tolist()
     if close:

@@ -56,6 +56,11 @@ def examples(value: float | None) -> str:
     return f"{float(f'{value:.2e}'):,.0f}"
 
 
+def plural(count: int, word: str) -> str:
+    """A count with its word: 1 seed, 10 seeds."""
+    return f"{count:,} {word}" + ("" if count == 1 else "s")
+
+
 def seconds(value: float | None) -> str:
     """A duration: 0.42 s, 12.3 s, 3 min 20 s, 1 h 02 min."""
     if value is None or missing(value):

@@ -77,7 +77,8 @@ def terminal_table(results: Results, summary: Summary) -> str:
         if max(len(line) for line in table) <= WIDTH:
             break
     suite = results.suite
-    lines = [f"{printable(suite['title'])}: {largest_budget(results):,} examples, {suite['seeds']} seeds", ""]
+    size = f"{numbers.plural(largest_budget(results), 'example')}, {numbers.plural(suite['seeds'], 'seed')}"
+    lines = [f"{printable(suite['title'])}: {size}", ""]
     lines += [*table, "", *_wrap(printable(" ".join(headline(results, summary)))), "", *_wrap(MEASURE)]
     return "\n".join(lines) + "\n"
 

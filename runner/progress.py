@@ -13,6 +13,8 @@ from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextC
 
 from runner.plan import Stack
 
+QUIET_SECONDS = 30
+
 
 class Meter(Protocol):
     """Told of each share of a stack that was done, and of each stack that has ended."""
@@ -68,12 +70,20 @@ class _Bar:
 
 class _Lines:
     def __init__(self, stacks: Sequence[Stack]) -> None:
-        self._stacks, self._ended, self._start = stacks, 0, time.monotonic()
+        self._stacks, self._ended, self._done = stacks, 0, 0.0
+        self._total = sum(stack.cost for stack in stacks)
+        self._start = self._last = time.monotonic()
 
     def advance(self, number: int, share: float) -> None:
-        """A line for every step would drown a log."""
+        """A line every half minute: more would drown a log, and silence would look like a hang."""
+        self._done += share * self._stacks[number].cost
+        if time.monotonic() - self._last >= QUIET_SECONDS:
+            self._say(f"{min(self._done / self._total, 1):.0%} of the work done")
 
     def finished(self, number: int, note: str) -> None:
         self._ended += 1
-        elapsed = time.monotonic() - self._start
-        print(f"[{self._ended}/{len(self._stacks)}] {note} ({elapsed:.0f} s)", file=sys.stderr, flush=True)
+        self._say(f"[{self._ended}/{len(self._stacks)}] {note}")
+
+    def _say(self, what: str) -> None:
+        self._last = time.monotonic()
+        print(f"{what}, {self._last - self._start:.0f} s after the start", file=sys.stderr, flush=True)

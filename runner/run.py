@@ -68,19 +68,22 @@ def run(suite: Suite, options: Options) -> Outcome:
         _say_what_is_missing(suite, trials, todo, stacks, options)
         died = not _train(store, stacks, options)
         _say_if_mixed(store)
-        manifest = _manifest(suite, options, store, started)
-        write_text(options.folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-        found = report(store, manifest, options.folder)
+        found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
     return Outcome(found, failed=_failed(found), died=died)
 
 
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
-    """Write a run's tables and pages into a folder, from its results file alone; raises StoreError."""
+    """Write a run's manifest, tables and pages into a folder; raises StoreError."""
     from reports.render import write_report
     from runner.frames import results
 
     found = results(store, manifest)
+    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     write_report(found, folder)
     return found
 
@@ -93,10 +96,15 @@ def dry_run(suite: Suite, options: Options) -> str:
     if path.exists() and path.stat().st_size and not options.fresh:
         with Store(path) as store:
             todo = plan.missing(trials, suite.budgets, store.done())
-    lines = [f"{suite.name}: {len(trials)} trials, {len(trials) - len(todo)} there already"]
+    there = f"{len(trials) - len(todo)} there already"
+    budgets = ", ".join(map(str, suite.budgets))
+    lines = [
+        f"{suite.name}: {_count(len(trials), 'trial')}, {there}, in {options.folder}",
+        f"  tasks: {', '.join(suite.tasks)}; seeds: {suite.seeds}; budgets: {budgets}",
+    ]
     for stack in _stacks(suite, todo, options):
         how = "" if stack.mode == "none" else f", {stack.steps:,} steps, {stack.mode}"
-        lines.append(f"  {stack.architecture}: {len(stack.trials)} trials{how}")
+        lines.append(f"  {stack.architecture}: {_count(len(stack.trials), 'trial')}{how}")
     return "\n".join(lines)
 
 
@@ -184,7 +192,7 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
             for number, results, environment in run_stacks(stacks, options.jobs, progress.advance):
                 store.add(results, environment)
                 failed = sum(result.status == "failed" for result in results)
-                note = f"{stacks[number].architecture}: {len(results)} trials"
+                note = f"{stacks[number].architecture}: {_count(len(results), 'trial')}"
                 progress.finished(number, note + (f", {failed} failed" if failed else ""))
     except WorkerDied as error:
         say(f"error: {error}")
@@ -209,17 +217,18 @@ def _say_what_is_missing(
     if not todo:
         say(f"{suite.name}: all {len(trials):,} trials are there already; nothing to train")
         return
-    say(
-        f"{suite.name}: {kept}training {len(todo):,} trials in {len(stacks)} stacks, {options.mode},"
-        f" {min(options.jobs, len(stacks))} at a time"
-    )
+    what = f"training {_count(len(todo), 'trial')} in {_count(len(stacks), 'stack')}"
+    say(f"{suite.name}: {kept}{what}, {options.mode}, {min(options.jobs, len(stacks))} at a time")
 
 
 def _say_what_is_left_out(store: Store, trials: list[Trial]) -> None:
     """Tell that a narrowed run's tables show less than its folder holds."""
     others = len(set(store.done()) - {trial.id for trial in trials})
     if others:
-        say(f"note: the tables show this grid; {others:,} other trials in {store.path} are kept and left out")
+        say(
+            f"note: the tables and the page show this grid; {_count(others, 'other trial')} in {store.path}"
+            " are kept, and a run of the whole suite shows them again"
+        )
 
 
 def _say_if_mixed(store: Store) -> None:
@@ -237,7 +246,7 @@ def _manifest(suite: Suite, options: Options, store: Store, started: datetime) -
     return {
         "suite": suite.name,
         "command": shlex.join(["runner", *sys.argv[1:]]),
-        "commit": provenance.commit(),
+        "commit": provenance.commit() or "not recorded",
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "environments": store.environments(),

@@ -45,7 +45,7 @@ class Suite(Grid):
     pool: Positive | None = None
     tasks: Annotated[list[str], Field(min_length=1)]
     architectures: Annotated[list[str], Field(min_length=1)]
-    reference: list[str] = []
+    reference: list[str] = ["oracle", "prior", "oracle-mle"]
     quick: Grid | None = None
 
     @model_validator(mode="after")
@@ -146,6 +146,11 @@ def narrow(
 
 
 def _validated(data: dict[str, Any], where: str) -> Suite:
+    for key in data:  # first of all: a mistyped key shows up as a missing one too
+        try:
+            registry.lookup("key", key, dict.fromkeys(Suite.model_fields))
+        except registry.UnknownName as error:
+            raise SuiteError(f"{where}: {error}") from None
     try:
         return Suite.model_validate({"title": data.get("name"), **data})
     except ValidationError as error:
@@ -160,7 +165,7 @@ def _validated(data: dict[str, Any], where: str) -> Suite:
 
 def _expected(error: Any) -> str:
     if error["type"] == "extra_forbidden":
-        return f"expected only the keys {', '.join(Suite.model_fields)}"
+        return f"expected only the keys {', '.join(Grid.model_fields)}"
     if error["type"] == "missing":
         return "expected a value"
     return "expected " + str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")

@@ -1,8 +1,11 @@
 """House rules that a test can hold: which folder may import which, and what stays light."""
 
 import ast
+import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -49,14 +52,13 @@ def test_tasks_are_numpy_alone():
 
 
 def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
-    import zipfile
-
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(ROOT)],
-        check=True,
-        capture_output=True,
-    )
-    names = zipfile.ZipFile(next(tmp_path.glob("*.whl"))).namelist()
+    source, installed = tmp_path / "source", tmp_path / "installed"
+    shutil.copytree(ROOT, source, ignore=shutil.ignore_patterns(".*", "runs", "build", "*.egg-info", "tests"))
+    build = ["-m", "build", "--wheel", "--no-isolation", "--outdir", str(tmp_path), str(source)]
+    subprocess.run([sys.executable, *build], check=True, capture_output=True)
+    wheel = zipfile.ZipFile(next(tmp_path.glob("*.whl")))
+    wheel.extractall(installed)
+    names = wheel.namelist()
     for data in (
         "suites/gaussian1d.toml",
         "reports/static/report.css",
@@ -65,3 +67,17 @@ def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
         assert data in names
     assert any(name.startswith("reports/templates/") for name in names)
     assert not any(name.startswith("tests") for name in names)
+    probe = (
+        "import sys; from runner import cli; "
+        f"assert cli.__file__.startswith({str(installed)!r}), cli.__file__; cli.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", probe, "--suite", "smoke", "--quick"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs/smoke-quick/report/index.html").is_file()

@@ -81,11 +81,34 @@ def test_sparse_region_is_where_the_density_is_below_its_quantile(case):
     weights = evaluation.weights["sparse99"]
     inside = density(task, evaluation.x[:, 0]) < threshold
     assert weights[~inside].sum() < 0.01  # at most the fractions of the boundary cells
+    uniform = evaluation.weights["sparse99-uniform"]
+    assert uniform[~inside].sum() < 0.01
+    assert 0 < (uniform > 0).sum() < (uniform > 0).size / 2
     low, high = grid[(p >= threshold)][[0, -1]]
     left = float(expectation((evaluation.x[:, 0] < low).astype(float), weights))
     assert left == pytest.approx(p[grid < low].sum() * step / 0.01, abs=0.002)
     assert 0 < left < 1
     assert high > low
+
+
+@pytest.mark.parametrize(("region", "mass"), [("sparse99", 0.01), ("sparse95", 0.05), ("stratum-10", 0.1)])
+def test_a_sparse_region_holds_the_mass_that_its_name_says(case, region, mass):
+    task, evaluation = case
+    everything, weights = evaluation.weights["all"], evaluation.weights[region]
+    whole = weights > 0.999 * everything / mass  # the points that are in it entirely
+    assert everything[whole].sum() == pytest.approx(mass, rel=0.02)
+    p = density(task, evaluation.x[:, 0])
+    assert p[whole].max() <= p[weights == 0].min()
+
+
+def test_errors_bound_the_difference_to_a_finer_grid(case, monkeypatch):
+    task, coarse = case
+    monkeypatch.setattr("benchmarks.evaluation.NODES", 8 * 4096 + 1)
+    fine = evaluate(task)
+    exact = {(s.metric, s.region): s.value for s in score(fine, kinked(task, fine.x))}
+    for found in score(coarse, kinked(task, coarse.x)):
+        if found.metric in ("expected_kl", "tv", "excess_brier", "expected_nll", "information_gap"):
+            assert abs(found.value - exact[found.metric, found.region]) <= 1.2 * found.error, found
 
 
 def test_uniform_sparse_region_ignores_the_density_and_stays_in_the_window(case):

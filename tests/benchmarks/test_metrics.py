@@ -172,6 +172,14 @@ def test_zeros_of_a_libraries_model_that_are_rounding_are_counted_not_infinite()
     assert found["infinite_mass", "all"] == 0
 
 
+def test_zeros_of_a_mass_above_rounding_are_belief(nested):
+    log_q = shifted(nested, 0.0)
+    log_q[nested.x[:, 0] > 6] = [0.0, -np.inf]
+    found = numbers(nested, log_q)
+    assert 1e-12 < found["infinite_mass", "all"] < 1e-6
+    assert found["expected_kl", "all"] == np.inf
+
+
 def test_zeros_that_are_belief_make_kl_infinite_and_say_how_much(nested):
     log_q = shifted(nested, 0.0)
     wrong = np.abs(nested.x[:, 0]) < 1
@@ -231,6 +239,42 @@ def test_a_second_crossing_beside_a_found_one_is_spurious(nested):
     x = nested.x[:, 0]
     found = crossing_numbers(nested, (x + 0.18) * (2.75 - x) * (2.85 - x) * (2.95 - x))
     assert (found["crossings_found"], found["crossings_spurious"]) == (2, 2)
+
+
+def waves(*roots):
+    """An evaluation by hand whose log-odds change sign at the roots, on an even grid over [-2, 2]."""
+    x = np.linspace(-2, 2, 4001)
+    odds = np.prod([x - root for root in roots], axis=0)
+    return Evaluation(
+        x[:, None], {"all": np.full(4001, 1 / 4001)}, with_odds(odds), "by hand", 0.0, (-1.0, 1.0)
+    )
+
+
+def test_close_crossings_have_a_tolerance_of_their_own():
+    true = waves(0.0, 0.3)  # 0.3 apart: the tolerance is 0.12, not 0.25
+    near, off = waves(0.1, 0.4), waves(0.2, 0.5)
+    found = crossing_measures(true, near.log_posterior)
+    assert (found["crossings_found"].value, found["crossings_spurious"].value) == (2, 0)
+    assert found["crossing_error"].value == pytest.approx(0.1, abs=1e-6)
+    missed = crossing_measures(true, off.log_posterior)
+    assert (missed["crossings_found"].value, missed["crossings_spurious"].value) == (0, 2)
+
+
+def test_crossings_outside_the_window_do_not_count():
+    assert crossings(waves(0.5, 1.5), waves(0.5, 1.5).log_posterior).x == pytest.approx([0.5])
+    found = crossing_measures(waves(0.5), waves(0.5, 1.5, 1.8).log_posterior)
+    assert found["crossings_spurious"].value == 0
+
+
+def test_ece_has_fifteen_bins_of_equal_mass():
+    n = 1500
+    confidence = np.linspace(0.6, 0.9, n)
+    accuracy = confidence + 0.05 * np.sin(np.arange(n) * 2 * np.pi / 150)  # the sign turns within two bins
+    log_q, log_p = (np.log(np.stack([1 - v, v], axis=1)) for v in (confidence, accuracy))
+    evaluation = Evaluation(np.arange(n)[:, None] * 1.0, {"all": np.full(n, 1 / n)}, log_p, "by hand", 0.0)
+    by_hand = sum(abs(part.mean()) for part in np.split(accuracy - confidence, 15)) / 15
+    assert by_hand > 1e-3
+    assert numbers(evaluation, log_q)["ece", "all"] == pytest.approx(by_hand, abs=1e-4)
 
 
 def test_crossings_are_blank_where_the_task_has_none(nested):

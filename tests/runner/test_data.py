@@ -31,6 +31,13 @@ def test_a_pass_over_a_pool_has_every_example_once_less_the_incomplete_batch():
     assert not np.array_equal(first, second)
 
 
+def test_passes_are_shuffled_not_turned():
+    pool = training_data(TASK, 0, 1000)[0].astype(np.float32).ravel()
+    place = {float(v): i for i, v in enumerate(pool)}
+    first = np.array([place[float(v)] for v in Examples(TASK, 0, 64, 1000).take(15)[0].ravel()])
+    assert len(np.unique(np.diff(first))) > 400  # a rotation has two different steps
+
+
 def test_labels_stay_with_their_inputs():
     examples = Examples(TASK, 0, 64, 1000)
     pool_x, pool_y = training_data(TASK, 0, 1000)

@@ -150,6 +150,33 @@ def test_a_network_that_diverges_is_told_and_leaves_its_neighbours_untouched(mod
         assert torch.equal(found.weights["layer.weight"][seed], healthy.weights["layer.weight"][seed])
 
 
+class Moody(nn.Module):
+    """A layer that answers differently in evaluation mode."""
+
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = nn.Linear(features, classes)
+
+    def forward(self, x):
+        z = self.layer(x)
+        return z * 0.5 if self.training else z
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled"])
+def test_scoring_never_changes_how_training_goes_on(mode):
+    if mode == "compiled" and not plan.compiler_present():
+        pytest.skip("needs a C++ compiler and Python's headers")
+    moody, x = Network("moody", "", Moody), torch.ones(3, 1)
+    modules = make(moody, [0])
+    scored, outputs = engine.evaluated(modules[0]), []
+    for snapshot in engine.train(moody, modules, draw([0]), [5, 80], mode, "cpu"):
+        outputs.append(engine.logits(scored, snapshot, 0, x))
+    once = final(moody, [0], [80], mode)
+    assert_same_bits(snapshot, 0, once)
+    weights = {name: weight[0] for name, weight in once.weights.items()}
+    assert torch.equal(outputs[-1], x @ weights["layer.weight"].T + weights["layer.bias"])  # not halved
+
+
 def test_initial_weights_depend_on_architecture_and_seed_alone():
     network = NETWORKS["mlp-64x64"]
     torch.manual_seed(1)

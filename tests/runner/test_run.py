@@ -128,7 +128,7 @@ def test_another_budget_later_leaves_what_is_there(smoke, tmp_path):
     shutil.copytree(smoke[0] / "runs" / "smoke", tmp_path / "runs" / "smoke")
     before = records(tmp_path / "runs/smoke")
     other = call(*SMOKE, "--budget", "960", "--architecture", "linear", cwd=tmp_path)
-    assert "note: the tables show this grid; 10 other trials" in other.stderr
+    assert "note: the tables and the page show this grid; 10 other trials" in other.stderr
     assert set(records(tmp_path / "runs/smoke").budget.dropna()) == {960}
     again = call(*SMOKE, cwd=tmp_path)
     assert "all 50 trials are there already" in again.stderr
@@ -206,7 +206,8 @@ def test_json_on_standard_output_is_json_alone(smoke):
 def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
     out = call(*SMOKE, "--dry-run", cwd=tmp_path)
     assert out.returncode == 0
-    assert out.stdout.startswith("smoke: 50 trials, 0 there already\n")
+    assert out.stdout.startswith("smoke: 50 trials, 0 there already, in runs/smoke\n")
+    assert "seeds: 5; budgets: 640, 1280" in out.stdout
     assert "mlp-16x16: 10 trials, 20 steps, eager" in out.stdout
     assert not list(tmp_path.iterdir())
 
@@ -307,6 +308,21 @@ def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path):
     assert (tmp_path / "runs/smoke/report/index.html").is_file()
     db = sqlite3.connect(tmp_path / "runs/smoke/results.db")
     assert db.execute("SELECT COUNT(*) FROM trial").fetchone()[0] > 0
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+def test_workers_end_with_the_main_process(tmp_path, sent):
+    process, _ = start_long_run(tmp_path, "2")
+    children = workers(process.pid)
+    assert children
+    process.send_signal(sent)
+    process.communicate(timeout=30)
+    assert process.returncode == (130 if sent == signal.SIGTERM else -signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while any(Path(f"/proc/{pid}").exists() for pid in children):
+        assert time.monotonic() < deadline, "a worker outlived its parent"
+        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -1,5 +1,8 @@
 """From a stack to records: what fails is recorded with its reason and spoils nothing else."""
 
+import dataclasses
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,8 +11,11 @@ from torch import nn
 
 from benchmarks import registry
 from benchmarks.architecture import Network, Reference
+from benchmarks.task import BLOCK, log_posterior
+from reports.derived import efficiency
 from runner import cli, plan
 from runner import run as running
+from runner.data import Examples
 from runner.scoring import CURVE_POINTS, run_stack
 from suites.suite import load, narrow
 
@@ -117,6 +123,66 @@ def test_a_trial_has_every_number_at_every_budget_and_its_curves():
         for log_q in result.curves.values():
             assert log_q.shape == (CURVE_POINTS, 2)
             np.testing.assert_allclose(np.exp(log_q).sum(axis=1), 1, rtol=1e-5)
+
+
+def test_one_trials_exception_leaves_its_neighbours_as_they_are_alone(monkeypatch):
+    class Broken(type(registry.task("gauss-nested"))):
+        def sample(self, n, rng):
+            if n == BLOCK:
+                raise OSError("the sampler broke")
+            return super().sample(n, rng)
+
+    fine, whole = results("linear", seeds=1)[0][0], registry.task("gauss-separated")
+    monkeypatch.setitem(registry.TASKS, "gauss-separated", Broken(**dataclasses.asdict(whole)))
+    suite = narrow(load("smoke"), architectures=["linear"], seeds=1)
+    trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == "linear"]
+    (stack,) = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 7)
+    broken, beside = run_stack(stack, lambda _: None)
+    assert {(r.status, r.reason, r.again) for r in broken.records} == {
+        ("failed", "OSError: the sampler broke", True)
+    }
+    assert values(beside) == values(fine)
+
+
+def test_a_pool_is_scored_with_its_distinct_examples_and_curves_are_the_networks():
+    suite = narrow(load("gaussian1d-original"), tasks=["gauss-nested"], seeds=1, budgets=[640, 1280])
+    suite = suite.model_copy(update={"pool": 1000})
+    made = plan.stacks(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 7)
+    found = {stack.architecture: run_stack(stack, lambda _: None)[0] for stack in made}
+    data = Examples(registry.task("gauss-nested"), 0, 64, 1000)
+    for name in ("mlp-64x64", "oracle-mle"):
+        seen = {r.budget: r.value for r in found[name].records if r.metric == "distinct_examples"}
+        assert seen == {budget: data.distinct(budget) for budget in (640, 1280)}
+        assert seen[1280] < 1001
+    assert not any(r.metric == "distinct_examples" for r in found["oracle"].records)
+    task = registry.task("gauss-nested")
+    x = np.linspace(*task.window, CURVE_POINTS)[:, None]
+    np.testing.assert_allclose(found["oracle"].curves[640], log_posterior(task, x), atol=1e-5)
+
+
+def test_training_seconds_are_a_networks_share_of_the_time_it_took():
+    start = time.perf_counter()
+    found, _ = results("mlp-16x16", seeds=8)
+    took = time.perf_counter() - start
+    spent = [
+        r.value
+        for result in found
+        for r in result.records
+        if r.metric == "training_seconds" and r.budget == 1280
+    ]
+    assert 0 < sum(spent) < took
+
+
+def test_the_law_holds_through_records_and_reports():
+    suite = narrow(load("smoke"), architectures=["linear"], tasks=["gauss-nested"], seeds=300, budgets=[6400])
+    trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == "oracle-mle"]
+    made = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 0)
+    records = [r for stack in made for result in run_stack(stack, lambda _: None) for r in result.records]
+    kl = np.array([r.value for r in records if r.metric == "expected_kl" and r.region == "all"])
+    law = 3 / (2 * 6400)
+    assert len(kl) == 300
+    assert abs(kl.mean() - law) < 4 * kl.std(ddof=1) / np.sqrt(300)
+    assert efficiency(3, 6400, kl.mean()) == pytest.approx(law / kl.mean())
 
 
 def test_a_run_with_failures_reports_the_rest_and_exits_with_3(learners, tmp_path, capsys):

@@ -71,7 +71,9 @@ def test_a_file_is_a_suite_too(write):
         (("seeds = 3", "seeds = 0"), "seeds: expected greater than 0, found 0"),
         (("seeds = 3", 'seeds = "3"'), "seeds: expected integer, found '3'"),
         (("seeds = 3", ""), "seeds: expected a value, found nothing"),
-        (("batch = 64", "batch = 64\nbatches = 3"), "batches: expected only the keys budgets, seeds, name"),
+        (("seeds = 3", "sedes = 3"), "unknown key 'sedes'; did you mean seeds"),
+        (("[quick]", "[quick]\nseed = 1"), "quick.seed: expected only the keys budgets, seeds"),
+        (("batch = 64", "batch = 64\nbatches = 3"), "unknown key 'batches'; did you mean batch"),
         (
             ("[64, 640]", "[64, 100]"),
             "budgets: expected multiples of the batch of 64 examples, found 100 (the nearest is 128)",
@@ -129,6 +131,7 @@ def test_a_file_needs_only_the_grid(write):
     suite = read(write("\n".join(line for line in grid if not line.startswith(("title", "question")))))
     assert suite.quick is None
     assert suite.title == "mine"
+    assert suite.reference == ["oracle"]
     quick = narrow(suite, quick=True)
     assert (quick.budgets, quick.seeds) == ([64, 640], 3)
 
