@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmarks import registry
+from suites import built_in
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 Positive = Annotated[int, Field(gt=0)]
@@ -88,12 +88,6 @@ def _check_budgets(key: str, budgets: Sequence[int], batch: int) -> None:
         )
     if list(budgets) != sorted(set(budgets)):
         raise ValueError(f"{key}: expected an increasing list, found {list(budgets)}")
-
-
-def built_in() -> dict[str, Path]:
-    """Return the suites that come with the package: {name: TOML file}."""
-    folder = Path(str(resources.files("suites")))
-    return {path.stem: path for path in sorted(folder.glob("*.toml"))}
 
 
 def load(name: str) -> Suite:

@@ -6,21 +6,13 @@ import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-
-RUNNER = [str(Path(sys.executable).with_name("runner"))]
-SMOKE = ["--suite", "smoke", "--jobs", "1"]
-
-
-def call(*args, cwd, command=RUNNER, **options):
-    done = [*command, *args]
-    return subprocess.run(done, cwd=cwd, capture_output=True, text=True, timeout=300, check=False, **options)
+from command import RUNNER, SMOKE, call
 
 
 def records(folder):
@@ -212,82 +204,44 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# --- calls that are wrong ---------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["--suite", "smok"], "unknown suite 'smok'; did you mean smoke"),
-        ([*SMOKE, "--task", "gauss-nest"], "unknown task 'gauss-nest'; did you mean gauss-nested"),
-        ([*SMOKE, "--architecture", "mlp-64"], "unknown architecture 'mlp-64'; did you mean mlp-64x64"),
-        ([*SMOKE, "--budget", "100"], "expected multiples of the batch of 64 examples, found 100"),
-        ([*SMOKE, "--seeds", "0"], "seeds: expected greater than 0, found 0"),
-        ([*SMOKE, "--jobs", "0"], "--jobs"),
-        ([*SMOKE, "--budget", "many"], "'many' is not a valid integer"),
-        (["--suite", "none.toml"], "suite file none.toml: No such file"),
-        ([*SMOKE, "--output", "/proc/nothing"], "folder /proc/nothing: expected one to write to"),
-        (["report", "nowhere"], "folder nowhere: expected a run with results.db, found none"),
-        ([], "Usage"),
-    ],
-)
-def test_a_wrong_call_is_one_clear_line(args, words, tmp_path):
-    out = call(*args, cwd=tmp_path)
-    assert words in out.stderr + out.stdout
-    assert "Traceback" not in out.stderr
-    if args:
-        assert out.returncode == 2
-        assert not list(tmp_path.iterdir())
-
-
-def test_a_gpu_that_is_not_there_is_a_wrong_call(tmp_path):
-    import torch
-
-    if torch.cuda.is_available():
-        pytest.skip("there is a GPU")
-    out = call(*SMOKE, "--device", "cuda", cwd=tmp_path)
-    assert (out.returncode, "expected a GPU" in out.stderr) == (2, True)
-
-
-def test_a_results_file_of_another_program_is_left_alone(tmp_path):
-    run = tmp_path / "runs/smoke"
-    run.mkdir(parents=True)
-    sqlite3.connect(run / "results.db").execute("CREATE TABLE photos (id INTEGER)").connection.close()
-    before = (run / "results.db").read_bytes()
-    for extra in ([], ["--fresh"], ["--dry-run"]):
-        out = call(*SMOKE, *extra, cwd=tmp_path)
-        assert out.returncode == 2
-        assert "found another program's" in out.stderr
-    assert (run / "results.db").read_bytes() == before
-
-
 # --- two at once, and stopping ----------------------------------------------------------------------------
 
 
-def start_long_run(cwd, jobs):
-    """Start a run that takes far longer than the test, and wait until a stack is stored."""
-    args = ["--suite", "smoke", "--jobs", jobs, "--budget", "640", "6400000", "--seeds", "1"]
-    process = subprocess.Popen(
-        [*RUNNER, *args], cwd=cwd, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    lines = iter(process.stderr.readline, "")
-    seen = []
-    for line in lines:
-        seen.append(line)
-        if line.startswith("[1/"):
-            return process, args
-    raise AssertionError(seen)
+@pytest.fixture
+def start_long_run(tmp_path):
+    """Start runs far longer than the test; each is returned when a stack is stored, and killed after."""
+    started = []
 
+    def start(jobs):
+        args = ["--suite", "smoke", "--jobs", jobs, "--budget", "640", "6400000", "--seeds", "1"]
+        process = subprocess.Popen(
+            [*RUNNER, *args],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # A shell that runs the tests in the background has Ctrl-C ignored, and children inherit that.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
+        )
+        started.append(process)
+        seen = []
+        for line in iter(process.stderr.readline, ""):
+            seen.append(line)
+            if line.startswith("[1/"):
+                return process, args
+        raise AssertionError(seen)
 
-def test_a_second_run_on_one_folder_says_so_and_stops(tmp_path):
-    process, args = start_long_run(tmp_path, "1")
-    try:
-        second = call(*args, cwd=tmp_path)
-        assert second.returncode == 2
-        assert "folder runs/smoke: another run is using it" in second.stderr
-    finally:
+    yield start
+    for process in started:
         process.kill()
         process.wait()
+
+
+def test_a_second_run_on_one_folder_says_so_and_stops(tmp_path, start_long_run):
+    _, args = start_long_run("1")
+    second = call(*args, cwd=tmp_path)
+    assert second.returncode == 2
+    assert "folder runs/smoke: another run is using it" in second.stderr
 
 
 def workers(parent):
@@ -298,8 +252,8 @@ def workers(parent):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
-def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path):
-    process, _ = start_long_run(tmp_path, "2")
+def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path, start_long_run):
+    process, _ = start_long_run("2")
     os.kill(workers(process.pid)[0], signal.SIGKILL)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 3
@@ -312,8 +266,8 @@ def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path):
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
 @pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
-def test_workers_end_with_the_main_process(tmp_path, sent):
-    process, _ = start_long_run(tmp_path, "2")
+def test_workers_end_with_the_main_process(tmp_path, start_long_run, sent):
+    process, _ = start_long_run("2")
     children = workers(process.pid)
     assert children
     process.send_signal(sent)
@@ -326,8 +280,8 @@ def test_workers_end_with_the_main_process(tmp_path, sent):
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])
-def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, jobs):
-    process, _ = start_long_run(tmp_path, jobs)
+def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, start_long_run, jobs):
+    process, _ = start_long_run(jobs)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=30)
@@ -337,64 +291,3 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(tmp_path, jobs):
     db = sqlite3.connect(tmp_path / "runs/smoke/results.db")
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert db.execute("SELECT COUNT(*) FROM trial").fetchone()[0] > 0
-
-
-# --- the import path --------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("command", "folders"),
-    [(RUNNER, ["runner"]), ([sys.executable, "-m", "runner"], [])],
-)
-def test_a_users_own_folders_do_not_shadow_ours(tmp_path, command, folders):
-    for name in ["benchmarks", "tests", "suites", "reports", *folders]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "__init__.py").write_text(
-            "raise RuntimeError('a user\\'s own folder was imported')"
-        )
-    out = call("list", "suites", cwd=tmp_path, command=command)
-    assert out.returncode == 0, out.stderr
-    assert "gaussian1d-original" in out.stdout
-    out = call("--suite", "smoke", "--quick", "--jobs", "2", cwd=tmp_path, command=command)
-    assert out.returncode == 0, out.stderr
-
-
-@pytest.mark.parametrize(
-    "args",
-    [["--help"], ["list", "tasks"], ["list", "architectures"], ["list", "suites"], ["list", "metrics"]],
-)
-def test_help_and_lists_answer_quickly_and_without_torch(tmp_path, args):
-    probe = """
-import sys
-from runner.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
-assert "torch" not in sys.modules
-"""
-    out = call("-c", probe, *args, cwd=tmp_path, command=[sys.executable])
-    assert out.returncode == 0, out.stderr
-    used = []
-    for _ in range(3):
-        before = os.times()
-        call(*args, cwd=tmp_path)
-        after = os.times()
-        used.append(
-            after.children_user + after.children_system - before.children_user - before.children_system
-        )
-    assert min(used) < 0.4, used
-
-
-@pytest.mark.parametrize("kind", ["tasks", "architectures", "suites", "metrics"])
-def test_lists_are_json_on_request(kind, tmp_path):
-    rows = json.loads(call("list", kind, "--json", cwd=tmp_path).stdout)
-    assert all(row["name"] for row in rows)
-    names = {row["name"] for row in rows}
-    expected = {
-        "tasks": "gauss-nested",
-        "architectures": "oracle-mle",
-        "suites": "smoke",
-        "metrics": "expected_kl",
-    }
-    assert expected[kind] in names

@@ -4,7 +4,8 @@ import tomllib
 
 import pytest
 
-from suites.suite import SuiteError, built_in, load, narrow, read
+from suites import built_in
+from suites.suite import SuiteError, load, narrow, read
 
 VALID = """
 name = "mine"
