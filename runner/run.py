@@ -73,10 +73,6 @@ def run(suite: Suite, options: Options) -> Outcome:
     return Outcome(found, failed=_failed(found), died=died)
 
 
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     """Write a run's manifest, tables and pages into a folder; raises StoreError."""
     from reports.render import write_report
@@ -152,6 +148,10 @@ def write_text(path: Path, text: str) -> None:
 def say(message: str) -> None:
     """Tell the user something beside the results, on standard error."""
     print(message, file=sys.stderr, flush=True)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
 def _store(options: Options) -> Store:
