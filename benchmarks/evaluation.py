@@ -35,7 +35,7 @@ class Rule:
         return np.stack(list(self.weights.values()))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared and hashed as the object it is, so that caches can hold it
 class Evaluation:
     """The points, weights and exact log-posteriors that a task is scored on.
 

@@ -61,9 +61,9 @@ def plural(count: int, word: str) -> str:
     return f"{count:,} {word}" + ("" if count == 1 else "s")
 
 
-def seconds(value: float | None) -> str:
-    """A duration: 0.42 s, 12.3 s, 3 min 20 s, 1 h 02 min."""
-    if value is None or missing(value):
+def seconds(value: object) -> str:
+    """A duration: 0.42 s, 12.3 s, 3 min 20 s, 1 h 02 min; blank where a manifest holds something else."""
+    if not isinstance(value, int | float) or missing(value):
         return BLANK
     if value < 60:
         return f"{number(value, 2 if value < 10 else 3)} s"

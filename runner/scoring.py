@@ -67,6 +67,12 @@ class TrialResult:
         if len(log_q) > n:
             self.curves[budget] = log_q[n:].astype(np.float32)
 
+    def repeat(self, other: TrialResult, budget: int) -> None:
+        """Record at a budget what another trial has at its only one."""
+        self.records += [replace(record, budget=budget) for record in other.records]
+        for curve in other.curves.values():
+            self.curves[budget] = curve
+
 
 def _scored(evaluation: Evaluation, log_q: Array) -> Iterator[tuple[str, str, float, float, str, str]]:
     for metric, region, value, error, reason in score(evaluation, log_q):
@@ -179,16 +185,32 @@ def _fit(reference: Reference, stack: Stack, results: list[TrialResult], progres
     examples = _examples(stack, [registry.task(trial.task) for trial in stack.trials])
     for budget in stack.budgets:
         for result, data in zip(results, examples, strict=True):
-            evaluation = evaluation_of(result.trial.task)
-            x, y = data.seen(budget) if reference.needs_data else (evaluation.x[:0], np.empty(0, np.int64))
-            try:
-                log_q = reference.fit(data.task, evaluation, x, y)(points(evaluation))
-            except (Skipped, FitFailed) as error:
-                result.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
-                continue
-            seen = {"distinct_examples": data.distinct(budget)} if reference.needs_data else {}
-            result.add(budget, evaluation, log_q, **seen)
+            if reference.needs_data:
+                _fit_to_examples(reference, data, result, budget)
+            else:
+                result.repeat(_fit_to_task(reference, result.trial.task), budget)
         progress(budget / sum(stack.budgets))
+
+
+def _fit_to_examples(reference: Reference, data: Examples, result: TrialResult, budget: int) -> None:
+    evaluation = evaluation_of(data.task.name)
+    try:
+        log_q = reference.fit(data.task, evaluation, *data.seen(budget))(points(evaluation))
+    except (Skipped, FitFailed) as error:
+        result.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
+        return
+    result.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
+
+
+@functools.lru_cache(maxsize=256)
+def _fit_to_task(reference: Reference, task: str) -> TrialResult:
+    """Return what a reference that sees no examples has at every seed and budget, under budget 0."""
+    evaluation = evaluation_of(task)
+    none = evaluation.x[:0], np.empty(0, dtype=np.int64)
+    log_q = reference.fit(registry.task(task), evaluation, *none)(points(evaluation))
+    found = TrialResult(Trial(task, reference.name, 0, "", ""))
+    found.add(0, evaluation, log_q)
+    return found
 
 
 def _examples(stack: Stack, tasks: list[Task]) -> list[Examples]:
