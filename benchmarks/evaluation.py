@@ -134,37 +134,60 @@ def evaluate(task: Task) -> Evaluation:
     """
     if task.features != 1:
         raise TaskError(f"task {task.name}: quadrature needs one input, the task has {task.features}")
+    window = getattr(task, "window", None)
+    grid = _grid(task)
+    coarse = [slice(first, None, 4) for first in range(4)]
+    short = Rule(grid.inside, _regions(grid.cells(grid.inside), window), 1.0)
+    return Evaluation(
+        x=grid.x[:, None],
+        weights=_regions(grid.cells(slice(None)), window),
+        log_posterior=log_posterior(task, grid.x[:, None]),
+        method=f"quadrature, {NODES} nodes on [{grid.x[0]:.4g}, {grid.x[-1]:.4g}]",
+        error=abs(float(grid.mass.sum()) - 1),
+        window=window,
+        checks=(short, *(Rule(points, _regions(grid.cells(points), window), 0.5) for points in coarse)),
+    )
+
+
+class _Cells(NamedTuple):
+    """What each node of a rule stands for: its mass (n,), and x and density at the ends of its cell."""
+
+    mass: Array
+    x: tuple[Array, Array]
+    density: tuple[Array, Array]
+
+
+class _Grid(NamedTuple):
+    """Nodes x (n,) and masses; fine: nodes and midpoints between, with density; inside: half the range."""
+
+    x: Array
+    mass: Array
+    fine: Array
+    density: Array
+    inside: slice
+
+    def cells(self, points: slice) -> _Cells:
+        """Return what the nodes of a rule stand for, each from midpoint to midpoint."""
+        node, step = np.arange(len(self.x))[points], points.step or 1
+        low, high = np.maximum(2 * node - step, 0), np.minimum(2 * node + step, len(self.fine) - 1)
+        ends = (self.fine[low], self.fine[high])
+        return _Cells(self.mass[points], ends, (self.density[low], self.density[high]))
+
+
+def _grid(task: Task) -> _Grid:
+    """Return the grid of a task, over twice the range where its density has a share; raises TaskError."""
     centre, scale, reach = _tail_reach(task)
-    wide = np.arcsinh(2 * np.sinh(reach))  # the doubled range
+    wide = np.arcsinh(2 * np.sinh(reach))
     t = np.linspace(-wide, wide, NODES)
-    fine = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))  # nodes, and midpoints between
+    fine = centre + scale * np.sinh(np.linspace(-wide, wide, 2 * NODES - 1))
     x = as_networks_see(fine[::2])
-    length = scale * np.cosh(t) * (t[1] - t[0])
-    density = np.exp(log_density(task, fine[:, None]))
-    mass = length * np.exp(log_density(task, x[:, None]))
+    mass = scale * np.cosh(t) * (t[1] - t[0]) * np.exp(log_density(task, x[:, None]))
     total = float(mass.sum())
     if not abs(total - 1) < 1e-6:
         raise TaskError(f"task {task.name}: the density should integrate to 1, it integrates to {total:.9g}")
-    window = getattr(task, "window", None)
-
-    def weigh(points: slice) -> Mapping[str, Array]:
-        node, step = np.arange(NODES)[points], points.step or 1
-        low, high = np.maximum(2 * node - step, 0), np.minimum(2 * node + step, len(fine) - 1)
-        cells = _Cells(mass[points], (fine[low], fine[high]), (density[low], density[high]))
-        return _regions(cells, window)
-
     inside = np.flatnonzero(np.abs(t) <= reach)
-    short = slice(inside[0], inside[-1] + 1)
-    coarse = [slice(first, None, 4) for first in range(4)]
-    return Evaluation(
-        x=x[:, None],
-        weights=weigh(slice(None)),
-        log_posterior=log_posterior(task, x[:, None]),
-        method=f"quadrature, {NODES} nodes on [{x[0]:.4g}, {x[-1]:.4g}]",
-        error=abs(total - 1),
-        window=window,
-        checks=(Rule(short, weigh(short), 1.0), *(Rule(points, weigh(points), 0.5) for points in coarse)),
-    )
+    density = np.exp(log_density(task, fine[:, None]))
+    return _Grid(x, mass, fine, density, slice(int(inside[0]), int(inside[-1]) + 1))
 
 
 def _tail_reach(task: Task) -> tuple[float, float, float]:
@@ -178,14 +201,6 @@ def _tail_reach(task: Task) -> tuple[float, float, float]:
         share = log_density(task, both_sides.reshape(-1, 1)).reshape(2, -1) + np.log(scale * np.cosh(t))
     beyond = np.flatnonzero((share > np.log(1e-20)).any(axis=0))
     return float(centre), float(scale), float(t[min(beyond[-1] + 1, len(t) - 1)])
-
-
-class _Cells(NamedTuple):
-    """What each node of a rule stands for: its mass (n,), and x and density at the ends of its cell."""
-
-    mass: Array
-    x: tuple[Array, Array]
-    density: tuple[Array, Array]
 
 
 def _regions(cells: _Cells, window: tuple[float, float] | None) -> dict[str, Array]:
