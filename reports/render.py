@@ -38,7 +38,7 @@ def write_report(results: Results, folder: Path) -> None:
         "report/index.html": lambda: page_text(results, summary),
     }
     for name, text in writers.items():
-        _swap_in(folder / name, text())
+        swap_in(folder / name, text())
 
 
 def terminal(results: Results) -> str:
@@ -113,7 +113,7 @@ def _environment() -> Environment:
     return environment
 
 
-def _swap_in(path: Path, text: str) -> None:
+def swap_in(path: Path, text: str) -> None:
     """Write a file beside its place, then put it there in one step."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -75,11 +75,11 @@ def run(suite: Suite, options: Options) -> Outcome:
 
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     """Write a run's manifest, tables and pages into a folder; raises StoreError."""
-    from reports.render import write_report
+    from reports.render import swap_in, write_report
     from runner.frames import results
 
     found = results(store, manifest)
-    write_text(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
+    swap_in(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     write_report(found, folder)
     return found
 
@@ -136,13 +136,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise RunError(f"file {path}: expected a JSON object, found {type(found).__name__}")
     return found
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    beside = path.with_name(path.name + ".tmp")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(path)
 
 
 def say(message: str) -> None:
