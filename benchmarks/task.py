@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
@@ -18,8 +19,11 @@ BLOCK = 4096  # examples drawn from one child generator, so that short training 
 class Task(Protocol):
     """A generative model P(X, C) whose posterior P(C|x) is known exactly; NumPy only, immutable.
 
-    Optional attributes: `description`; `window`, the box (low, high) that figures of a one-dimensional
-    task show; and `logit_basis(x) -> (n, b)`, functions whose span holds the true log-odds.
+    Optional attributes: `description`; `window`, what figures show, (low, high) with one input and
+    ((low, high), (low, high)) with two; `logit_basis(x) -> (n, b)`, functions whose span holds the true
+    log-odds; `priors` (k,), the class priors; `support` (m, features), every input there is where x is
+    discrete (`log_joint` is then the log probability); and, where the training data follow other class
+    priors than the law that `sample` and `log_joint` state, `train_priors` (k,) and `sample_train(n, rng)`.
     """
 
     @property
@@ -96,11 +100,22 @@ def checked_log_joint(task: Task, x: Array) -> Array:
 def parameters(task: Task) -> dict[str, Any]:
     """Return what the task is, as plain data: class, name, version, and the fields of a dataclass.
 
-    The description is left out: words don't change what is measured.
+    Of arrays, the shape and a hash. The description is left out: words don't change what is measured.
     """
-    fields: dict[str, Any] = dataclasses.asdict(task) if dataclasses.is_dataclass(task) else {}
-    fields.pop("description", None)
-    return {"class": type(task).__qualname__, "name": task.name, "version": task.version, **fields}
+    names = [each.name for each in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
+    values = {name: _plain(getattr(task, name)) for name in names if name != "description"}
+    return {"class": type(task).__qualname__, "name": task.name, "version": task.version, **values}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Task):
+        return parameters(value)
+    if isinstance(value, np.ndarray):
+        content = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"))
+        return {"shape": list(value.shape), "sha256": hashlib.sha256(content.tobytes()).hexdigest()}
+    if isinstance(value, tuple | list):
+        return [_plain(each) for each in value]
+    return value
 
 
 def conditional_parameters(task: Task) -> int | None:
@@ -143,7 +158,7 @@ class Stream:
     def _draw(self) -> tuple[Array, Array]:
         rng = np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=(self._block,)))
         self._block += 1
-        x, y = self._task.sample(BLOCK, rng)
+        x, y = getattr(self._task, "sample_train", self._task.sample)(BLOCK, rng)
         if x.shape != (BLOCK, self._task.features) or y.shape != (BLOCK,):
             raise TaskError(
                 f"task {self._task.name}: sample({BLOCK}) should return x {(BLOCK, self._task.features)} "
@@ -162,6 +177,4 @@ def training_data(task: Task, seed: int, n: int) -> tuple[Array, Array]:
 
 def seed_words(text: str) -> Sequence[int]:
     """Return 32-bit words that stand for a text in a random seed, the same in every process."""
-    import hashlib
-
     return np.frombuffer(hashlib.sha256(text.encode()).digest(), dtype="<u4").tolist()  # type: ignore[no-any-return]
