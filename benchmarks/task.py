@@ -102,7 +102,9 @@ def parameters(task: Task) -> dict[str, Any]:
 
     Of arrays, the shape and a hash. The description is left out: words don't change what is measured.
     """
-    names = [each.name for each in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
+    names: list[str] = (
+        [each.name for each in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
+    )
     values = {name: _plain(getattr(task, name)) for name in names if name != "description"}
     return {"class": type(task).__qualname__, "name": task.name, "version": task.version, **values}
 
