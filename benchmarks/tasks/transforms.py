@@ -1,0 +1,142 @@
+"""How changed tasks are written, "xor-2d+nuisance(6)+label-noise(0.1)", and what is read from that."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+
+from benchmarks.task import Task, TaskError
+from benchmarks.tasks.linear_map import LinearMap, random_linear_map
+from benchmarks.tasks.wrappers import LabelNoise, NuisanceDimensions, PriorShift
+
+Numbers: TypeAlias = Sequence[float]
+
+CALL = re.compile(r"([^()]*)\(([^()]*)\)")
+
+
+class Transform(NamedTuple):
+    """One way to change a task: build(task, numbers) -> Task, how it is written, and what it does.
+
+    takes: how many numbers, None for as many as the task asks for; whole: whether they are integers.
+    """
+
+    build: Callable[[Task, Numbers], Task]
+    usage: str
+    description: str
+    takes: int | None = None
+    whole: bool = False
+
+
+def _linear_map(task: Task, numbers: Numbers) -> Task:
+    d = task.features
+    if len(numbers) != d * d:
+        raise TaskError(
+            f"task {task.name}+linear-map: expected the {d * d} numbers of a {d} x {d} matrix, row by row,"
+            f" found {len(numbers)}"
+        )
+    return LinearMap(task, np.reshape(numbers, (d, d)))
+
+
+TRANSFORMS = {
+    "label-noise": Transform(
+        lambda task, numbers: LabelNoise(task, *numbers),
+        "label-noise(RATE)",
+        "with probability RATE the label is one of the other classes, uniformly",
+        takes=1,
+    ),
+    "prior-shift": Transform(
+        lambda task, numbers: PriorShift(task, np.array(numbers)),
+        "prior-shift(P0,P1,...)",
+        "the test law has these class priors, the training data keep the task's own",
+    ),
+    "nuisance": Transform(
+        lambda task, numbers: NuisanceDimensions(task, *map(int, numbers)),
+        "nuisance(COUNT)",
+        "COUNT independent standard normal inputs behind the task's own",
+        takes=1,
+        whole=True,
+    ),
+    "linear-map": Transform(
+        _linear_map,
+        "linear-map(A11,A12,...)",
+        "the inputs multiplied by a matrix, given row by row",
+    ),
+    "random-linear-map": Transform(
+        lambda task, numbers: random_linear_map(task, *map(int, numbers)),
+        "random-linear-map(SEED)",
+        "the inputs multiplied by a matrix with condition number 8 that follows from SEED",
+        takes=1,
+        whole=True,
+    ),
+}
+
+
+def split(text: str) -> tuple[str, list[str]]:
+    """Return the task and the transforms that a text names, such as "xor-2d" and ["nuisance(6)"].
+
+    A "+" within parentheses, or in the path of `file.py:attr`, doesn't separate. Raises TaskError where
+    parentheses don't match.
+    """
+    start = text.rfind(":") + 1
+    parts, depth = [text[:start]], 0
+    for character in text[start:]:
+        depth += (character == "(") - (character == ")")
+        if not 0 <= depth <= 1:
+            raise TaskError(
+                f"task {text!r}: expected balanced parentheses, found a {character!r} too many"
+                f" in {(parts[-1] + character)!r}"
+            )
+        if character == "+" and depth == 0:
+            parts.append("")
+        else:
+            parts[-1] += character
+    if depth:
+        raise TaskError(f"task {text!r}: expected a ')' behind {parts[-1]!r}, found the end")
+    return parts[0].strip(), [part.strip() for part in parts[1:]]
+
+
+def parse(text: str, lookup: Callable[[str], Task]) -> Task:
+    """Return the task that a text names, with its transforms applied from left to right.
+
+    lookup: name of a task without transforms -> Task. Raises TaskError, which names the text, what was
+    expected and what was found, and what lookup raises.
+    """
+    name, calls = split(text)
+    if not name:
+        raise TaskError(f"task {text!r}: expected the name of a task first, found {text[:1]!r}")
+    task = lookup(name)
+    for call in calls:
+        transform, numbers = _read(text, call)
+        task = transform.build(task, numbers)
+    return task
+
+
+def _read(text: str, call: str) -> tuple[Transform, Numbers]:
+    """Return the transform and the numbers that one part of a text names; raises TaskError."""
+    name = call.partition("(")[0].strip()
+    if name not in TRANSFORMS:
+        usages = ", ".join(transform.usage for transform in TRANSFORMS.values())
+        near = difflib.get_close_matches(name, TRANSFORMS, n=3, cutoff=0.4)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {usages}"
+        raise TaskError(f"task {text!r}: expected a transform behind '+', found {call!r}; {hint}")
+    transform = TRANSFORMS[name]
+    match = CALL.fullmatch(call)
+    try:
+        numbers = [_value(part, transform.whole) for part in match[2].split(",")] if match else []
+    except ValueError:
+        numbers = []
+    if not numbers or transform.takes not in (None, len(numbers)):
+        kind = "whole number" if transform.whole else "number"
+        expected = f"{transform.usage} with {transform.takes or 'one or more'} {kind}"
+        raise TaskError(
+            f"task {text!r}: expected {expected}{'' if transform.takes == 1 else 's'}, found {call!r}"
+        )
+    return transform, numbers
+
+
+def _value(text: str, whole: bool) -> float:
+    return int(text) if whole else float(text)
