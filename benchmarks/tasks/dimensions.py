@@ -201,7 +201,7 @@ TASKS: dict[str, Task] = {
         shared(8, seed=0),
         shared(32, seed=0),
         shared(128, seed=0),
-        full(2, seed=1),
+        full(2, seed=37),
         full(8, seed=1),
         full(32, seed=1),
         needle(),

@@ -66,7 +66,7 @@ TASKS = {
         ),
         on_a_line(
             name="three-class-1d",
-            description="N(-2, 0.7²), N(0, 2²), N(2, 0.7²): the wide class wins between and beyond the others",
+            description="N(-2, 0.7²), N(0, 2²), N(2, 0.7²): the wide class wins between and beyond them",
             window=(-7.0, 7.0),
             classes=[[(-2.0, 0.7)], [(0.0, 2.0)], [(2.0, 0.7)]],
         ),
