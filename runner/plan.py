@@ -98,7 +98,7 @@ def _trial(suite: Suite, task: str, name: str, seed: int, mode: str) -> Trial:
         "seed": seed,
         "mode": mode if isinstance(architecture, architectures.Network) else "none",
         "engine": ENGINE_VERSION,
-        "evaluation": {"nodes": evaluation.NODES},
+        "evaluation": evaluation.VERSION,
     }
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return Trial(task, name, seed, hashlib.sha256(text.encode()).hexdigest()[:16], text)

@@ -11,8 +11,10 @@ import numpy as np
 
 from benchmarks import registry
 from benchmarks.architecture import FitFailed, Network, Reference, Skipped
-from benchmarks.evaluation import Evaluation, as_networks_see, evaluate, normalised
-from benchmarks.metrics import crossings, score
+from benchmarks.evaluation import Evaluation, evaluate, normalised
+from benchmarks.metrics import score
+from benchmarks.regions import as_networks_see
+from benchmarks.shape import crossings
 from benchmarks.task import Array, Task, conditional_parameters
 from runner.data import Examples
 from runner.plan import Stack, Trial

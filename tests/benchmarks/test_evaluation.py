@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
 
-from benchmarks import registry
-from benchmarks.evaluation import STRATA, _Cells, _share_below, evaluate, expectation, kl, normalised
+from benchmarks import quadrature, registry
+from benchmarks.evaluation import evaluate, expectation, kl, normalised
 from benchmarks.metrics import score
+from benchmarks.regions import STRATA, Cells, share_below
 from benchmarks.task import TaskError, log_density, log_posterior
 
 NAMES = ["gauss-separated", "gauss-nested", "gauss-sparse-tail"]
@@ -103,7 +104,7 @@ def test_a_sparse_region_holds_the_mass_that_its_name_says(case, region, mass):
 
 def test_errors_bound_the_difference_to_a_finer_grid(case, monkeypatch):
     task, coarse = case
-    monkeypatch.setattr("benchmarks.evaluation.NODES", 8 * 4096 + 1)
+    monkeypatch.setitem(quadrature.NODES, 1, 8 * 4096 + 1)
     fine = evaluate(task)
     exact = {(s.metric, s.region): s.value for s in score(fine, kinked(task, fine.x))}
     for found in score(coarse, kinked(task, coarse.x)):
@@ -147,11 +148,10 @@ def test_sparse_numbers_equal_adaptive_integration_within_their_error():
 
 def test_cells_of_one_density_share_a_boundary_that_falls_among_them():
     flat = np.ones(10)
-    cells = _Cells(mass=flat / 10, x=(np.arange(10.0), np.arange(1, 11.0)), density=(flat, flat))
-    np.testing.assert_allclose(_share_below(cells, 0.3), 0.3, atol=1e-9)
+    np.testing.assert_allclose(share_below(Cells(flat / 10, flat, flat.copy()), 0.3), 0.3, atol=1e-9)
     steps = np.repeat([0.5, 1.5], 5)
-    cells = cells._replace(mass=steps / 10, density=(steps, steps))
-    np.testing.assert_allclose(_share_below(cells, 0.4), [1] * 5 + [0.2] * 5, atol=1e-9)
+    cells = Cells(steps / 10, steps, steps.copy())
+    np.testing.assert_allclose(share_below(cells, 0.4), [1] * 5 + [0.2] * 5, atol=1e-9)
 
 
 def test_points_without_weight_never_count():
