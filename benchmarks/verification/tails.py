@@ -1,0 +1,104 @@
+"""Checks of the log joint density's values: the posterior's sum, and what is left far from all data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from benchmarks.task import Array, checked_log_joint, log_posterior, logsumexp
+from benchmarks.verification.case import Case, Finding, Skipped, support
+
+FAR = 50.0  # interquartile ranges from the median
+UNDERFLOW = 80.0  # nats; exp of float32 gives 0 from -104, of float64 from -746
+FEW = 2_000  # examples
+
+
+def posterior_sums_to_one(case: Case) -> Finding:
+    """Check that the posterior sums to 1 over the classes and is no probability outside [0, 1]."""
+    x = case.training[0][:FEW]
+    p = np.exp(log_posterior(case.task, x))
+    off = float(np.abs(p.sum(axis=1) - 1).max())
+    fine = off <= 1e-9 and bool((p >= 0).all())
+    return Finding(fine, f"sums off by {off:.1g}", "1 to within 1e-09", len(x), "a sum off by 1e-09")
+
+
+def tails(case: Case) -> Finding:
+    """Check log_joint 50 interquartile ranges out: no NaN, no +inf, and -inf only where no density is."""
+    if support(case.task) is not None:
+        return _finite_on_support(case)
+    if case.discrete.all():
+        raise Skipped("all inputs are discrete")
+    starts, ends = _rays(case)
+    expected = f"log densities that are finite {FAR:.0f} interquartile ranges out, or -inf beyond an edge"
+    for share in (0.1, 0.2, 0.4, 1.0):
+        if np.isposinf(checked_log_joint(case.task, starts + share * (ends - starts))).any():
+            return Finding(False, "log_joint returned +inf", expected, len(ends))
+    far, nearer = (checked_log_joint(case.task, starts + share * (ends - starts)) for share in (1.0, 0.8))
+    flat = np.isfinite(far) & (far == nearer)
+    if flat.any():
+        ray, c = np.argwhere(flat)[0]
+        words = f"class {c}: the log density is {far[ray, c]:.4g} from there on, as if clipped"
+        return Finding(False, words, expected, len(ends))
+    vanished = np.argwhere(np.isneginf(far))
+    chosen = case.rng("vanished").permutation(len(vanished))[:40]
+    for ray, c in vanished[chosen]:
+        fault = _underflow(case, starts[ray], ends[ray], int(c))
+        if fault:
+            return Finding(False, fault, expected, len(ends))
+    edges = f"; {len(vanished)} of them beyond an edge" if len(vanished) else ""
+    return Finding(
+        True, f"{len(ends)} rays{edges}", expected, len(ends), "a log density that ends within them"
+    )
+
+
+def _rays(case: Case) -> tuple[Array, Array]:
+    """Return where rays start, at drawn inputs, and end (m, d): along axes and in random directions."""
+    x, rng = case.training[0], case.rng("rays")
+    d = x.shape[1]
+    low, median, high = np.quantile(x, (0.25, 0.5, 0.75), axis=0)
+    spread = np.where(high > low, high - low, x.std(axis=0) + 1e-12)
+    axes = np.eye(d)[rng.permutation(np.flatnonzero(~case.discrete))[:16]]
+    directions = rng.standard_normal((16, d))
+    directions = np.concatenate([axes, -axes, directions / np.abs(directions).max(axis=1, keepdims=True)])
+    starts = x[: len(directions)]
+    return starts, np.where(case.discrete, starts, median + FAR * spread * directions)
+
+
+def _underflow(case: Case, start: Array, end: Array, c: int) -> str | None:
+    """Return what is wrong where a class's log density becomes -inf along a ray without having had an edge.
+
+    At an edge the density is 0 from one point to the next, or falls to 0 in the last stretch; where exp of a
+    log density gave 0, the log density was far below its start long before.
+    """
+    examples = case.training[0][case.training[1] == c]
+    if len(examples):
+        start = np.where(case.discrete, start, examples[0])
+
+    def at(share: float) -> float:
+        return float(checked_log_joint(case.task, (start + share * (end - start))[None])[0, c])
+
+    if not np.isfinite(at(0.0)):
+        return None  # discrete inputs that the class doesn't take
+    inside, outside = 0.0, 1.0
+    for _ in range(60):
+        middle = 0.5 * (inside + outside)
+        inside, outside = (middle, outside) if np.isfinite(at(middle)) else (inside, middle)
+    fall = at(0.0) - at(0.99 * inside)
+    if fall < UNDERFLOW:
+        return None
+    where = (start + inside * (end - start)).round(4)
+    return f"class {c}: log density {at(inside):.4g} at x = {where}, then -inf: exp underflowed before log"
+
+
+def _finite_on_support(case: Case) -> Finding:
+    """Check that inputs of a discrete task have no NaN or +inf, and a finite log density wherever drawn."""
+    joint = case.log_joint(np.asarray(support(case.task), dtype=np.float64))
+    x, y = case.training
+    own = case.log_joint(x)[np.arange(len(y)), y]
+    fine = not np.isposinf(joint).any() and bool(np.isfinite(own).all())
+    possible = int(np.isfinite(logsumexp(joint)).sum())
+    return Finding(
+        fine,
+        f"{possible:,} of {len(joint):,} inputs possible, {np.isneginf(own).sum():,} drawn ones impossible",
+        "log probabilities that are finite wherever an example is drawn",
+        len(joint),
+    )
