@@ -139,6 +139,18 @@ def _enumerated(task: Task) -> Points:
     )
 
 
+def corrected(task: Task, evaluation: Evaluation, log_q: Array) -> Array:
+    """Return log q (n, k) of a model of the training data as it is under the test law's class priors.
+
+    q(c|x) test prior(c) / training prior(c), normalised (Saerens, Latinne and Decaestecker 2002, Neural
+    Computation 14(1):21-41, eq. 2.4); unchanged where a task has no `train_priors`.
+    """
+    train_priors = getattr(task, "train_priors", None)
+    if train_priors is None:
+        return log_q
+    return normalised(log_q + evaluation.log_prior - np.log(train_priors))
+
+
 def normalised(log_q: Array) -> Array:
     """Return log probabilities whose exponentials sum to 1 over the last axis."""
     return np.asarray(log_q - logsumexp(log_q)[..., None])

@@ -51,10 +51,10 @@ def split_by_class(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     """Return the split of each class against the rest, the mean over classes; more than two, else nothing."""
     if evaluation.classes <= 2:
         return {}
-    weights = evaluation.weights["all"]
+    weights, log_p = evaluation.weights["all"], evaluation.log_posterior
+    rest_p, rest_q = _rest(log_p), _rest(log_q)
     splits = [
-        _split(_against_the_rest(evaluation.log_posterior, c), _against_the_rest(log_q, c), weights)
-        for c in range(evaluation.classes)
+        _split(_pair(rest_p, log_p, c), _pair(rest_q, log_q, c), weights) for c in range(evaluation.classes)
     ]
     return _named("_ovr", np.mean(splits, axis=0))
 
@@ -64,9 +64,22 @@ def _named(suffix: str, split: Array) -> dict[str, Value]:
     return {name + suffix: Value(float(value)) for name, value in zip(names, split, strict=True)}
 
 
-def _against_the_rest(log_p: Array, c: int) -> Array:
-    """Return log probabilities (n, 2) of the other classes together and of class c."""
-    return np.stack([logsumexp(np.delete(log_p, c, axis=1)), log_p[:, c]], axis=1)
+def _pair(rest: Array, log_p: Array, c: int) -> Array:
+    return np.stack([rest[:, c], log_p[:, c]], axis=1)
+
+
+def _rest(log_p: Array) -> Array:
+    """Return the log probability (n, k) of all classes but each.
+
+    Of the most probable class that is summed, because 1 - p loses all digits where p is nearly 1.
+    """
+    with np.errstate(divide="ignore"):
+        rest = np.log(-np.expm1(np.minimum(log_p, 0)))
+    top = np.argmax(log_p, axis=1)[:, None]
+    others = log_p.copy()
+    np.put_along_axis(others, top, -np.inf, axis=1)
+    np.put_along_axis(rest, top, logsumexp(others)[:, None], axis=1)
+    return rest
 
 
 def _split(log_p: Array, log_q: Array, weights: Array) -> Array:

@@ -2,19 +2,55 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
 from benchmarks.task import Array, Stream, Task, seed_words, training_data
 
 
+class SharedStream(Stream):
+    """A stream whose blocks are kept as files, so that stacks on the same task and seed draw them once.
+
+    x is kept in float32, as networks see it; labels stand in the last column.
+    """
+
+    def __init__(self, task: Task, seed: int, folder: Path) -> None:
+        super().__init__(task, seed)
+        self._files = f"{hashlib.sha256(task.name.encode()).hexdigest()[:16]}-{seed}"
+        self._folder = folder
+
+    def _draw(self) -> tuple[Array, Array]:
+        path = self._folder / f"{self._files}-{self._block}.npy"
+        try:
+            block = np.load(path)
+        except FileNotFoundError:
+            x, y = super()._draw()
+            _keep(path, np.concatenate([x, y[:, None]], axis=1, dtype=np.float32, casting="same_kind"))
+            return x, y
+        self._block += 1
+        return block[:, :-1], block[:, -1].astype(np.int64)
+
+
+def _keep(path: Path, block: Array) -> None:
+    """Write a block for other readers, in place whole or not at all; where that can't be done, go without."""
+    aside = path.with_suffix(f".{os.getpid()}")
+    with contextlib.suppress(OSError):
+        with aside.open("wb") as file:
+            np.save(file, block)
+        aside.replace(path)
+
+
 class Examples:
     """The mini-batches of one (task, seed): fresh from the stream, or from a pool reshuffled at each pass."""
 
-    def __init__(self, task: Task, seed: int, batch: int, pool: int | None) -> None:
+    def __init__(self, task: Task, seed: int, batch: int, pool: int | None, shared: str = "") -> None:
         self.task, self.seed, self.batch, self.pool = task, seed, batch, pool
-        self._stream = Stream(task, seed)
+        self._stream = SharedStream(task, seed, Path(shared)) if shared else Stream(task, seed)
         if pool is not None:
             self._pool_x, self._pool_y = self._stream.take(pool)
             self._order = np.empty(0, dtype=np.int64)
@@ -24,7 +60,7 @@ class Examples:
         """Return the next `count` mini-batches: x (count, batch, d) float32, y (count, batch) int64."""
         n = count * self.batch
         x, y = self._stream.take(n) if self.pool is None else self._take_from_pool(n)
-        return x.astype(np.float32).reshape(count, self.batch, -1), y.reshape(count, self.batch)
+        return x.astype(np.float32, copy=False).reshape(count, self.batch, -1), y.reshape(count, self.batch)
 
     def _take_from_pool(self, n: int) -> tuple[Array, Array]:
         while len(self._order) < n:

@@ -7,10 +7,12 @@ import json
 import math
 import shutil
 import sysconfig
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Any
 
 from benchmarks import architecture as architectures
 from benchmarks import evaluation, registry
@@ -18,19 +20,32 @@ from benchmarks import task as tasks
 from suites.suite import Suite
 
 ENGINE_VERSION = 1  # of the training program and of the scoring; a change of numbers bumps it
+CORRECTED = "+prior-corrected"  # the row of a network whose outputs are corrected for the test law's priors
+SHARED_FROM = 8  # inputs from which on reading examples is faster than drawing them
+SHARED_BYTES = 2 * 2**30
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that torch.compile takes
 STACK_SIZE = 32  # places in a compiled program: whole vectors, and few enough for the processor's cache
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One task, one architecture, one seed; id is a hash of everything that it is, spec says what that is."""
+    """One task, one architecture, one seed; id is a hash of everything that it is, spec says what that is.
+
+    corrected: the same network with its outputs corrected for the test law's class priors, a row of its own
+    that needs no training of its own; None where no task of the grid shifts them.
+    """
 
     task: str
     architecture: str
     seed: int
     id: str
     spec: str
+    corrected: Trial | None = None
+
+    @property
+    def rows(self) -> list[Trial]:
+        """The trial and, where there is one, its corrected twin."""
+        return [self] if self.corrected is None else [self, self.corrected]
 
 
 @dataclass(frozen=True)
@@ -38,7 +53,8 @@ class Stack:
     """Trials of one architecture and one shape that train as one program, and how.
 
     budgets in examples; mode "compiled", "eager" or, for reference rows, "none"; parameters: trainable
-    ones of one network; device: "cpu" or "cuda"; cost: rough seconds of one core, which orders and paces.
+    ones of one network; device: "cpu" or "cuda"; cost: rough seconds of one core, which orders and paces;
+    shared: the folder where the examples of a task and seed are kept for all stacks that train on them.
     """
 
     trials: tuple[Trial, ...]
@@ -49,6 +65,7 @@ class Stack:
     device: str
     parameters: int
     cost: float
+    shared: str = ""
 
     @property
     def architecture(self) -> str:
@@ -80,19 +97,31 @@ def mode(suite: Suite, *, quick: bool) -> str:
 
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order."""
+    described = {task: tasks.parameters(registry.task(task)) for task in suite.tasks}
     return [
-        _trial(suite, task, name, seed, mode)
+        _trial(suite, task, described[task], name, seed, mode)
         for name in [*suite.architectures, *suite.reference]
         for task in suite.tasks
         for seed in range(suite.seeds)
     ]
 
 
-def _trial(suite: Suite, task: str, name: str, seed: int, mode: str) -> Trial:
+def shifts(suite: Suite) -> bool:
+    """Return whether some task's training data follow other class priors than its test law."""
+    return any(getattr(registry.task(task), "train_priors", None) is not None for task in suite.tasks)
+
+
+def learned_rows(suite: Suite) -> list[str]:
+    """Return the rows of learned architectures, each network followed by its corrected twin if it has one."""
+    twins = shifts(suite)
+    return [row for name in suite.architectures for row in ([name, name + CORRECTED] if twins else [name])]
+
+
+def _trial(suite: Suite, task: str, described: dict[str, Any], name: str, seed: int, mode: str) -> Trial:
     """Return a trial; neither the suite's name nor the budgets asked for are in its id."""
     architecture = registry.architecture(name)
     spec = {
-        "task": tasks.parameters(registry.task(task)),
+        "task": described,
         "architecture": architectures.parameters(architecture),
         "protocol": {"kind": suite.protocol, "batch": suite.batch, "pool": suite.pool},
         "seed": seed,
@@ -100,6 +129,13 @@ def _trial(suite: Suite, task: str, name: str, seed: int, mode: str) -> Trial:
         "engine": ENGINE_VERSION,
         "evaluation": evaluation.VERSION,
     }
+    twin = None
+    if isinstance(architecture, architectures.Network) and shifts(suite):
+        twin = _hashed(task, name + CORRECTED, seed, spec | {"corrected": True})
+    return replace(_hashed(task, name, seed, spec), corrected=twin)
+
+
+def _hashed(task: str, name: str, seed: int, spec: dict[str, Any]) -> Trial:
     text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
     return Trial(task, name, seed, hashlib.sha256(text.encode()).hexdigest()[:16], text)
 
@@ -159,5 +195,27 @@ def _parts(members: Sequence[Trial], limit: int) -> list[Sequence[Trial]]:
 
 
 def missing(trials: Iterable[Trial], budgets: Collection[int], done: dict[str, set[int]]) -> list[Trial]:
-    """Return the trials for which some budget has no record; done: {trial id: budgets}."""
-    return [trial for trial in trials if not done.get(trial.id, set()).issuperset(budgets)]
+    """Return the trials for which some budget of a row has no record; done: {trial id: budgets}."""
+    return [
+        trial
+        for trial in trials
+        if not all(done.get(row.id, set()).issuperset(budgets) for row in trial.rows)
+    ]
+
+
+def shared_examples(stacks: Sequence[Stack], folder: str) -> list[Stack]:
+    """Return the stacks with a folder for examples that several architectures train on.
+
+    Only where drawing costs more than reading (from eight inputs on), several draw the same, and all of it
+    fits on a disk with room to spare.
+    """
+    wide = [stack for stack in stacks if stack.mode != "none" and _features(stack) >= SHARED_FROM]
+    readers = Counter((trial.task, trial.seed) for stack in wide for trial in stack.trials)
+    bytes_ = sum(4 * registry.task(task).features * max(stacks[0].budgets) for task, _ in readers)
+    if not readers or max(readers.values()) < 2 or bytes_ > SHARED_BYTES:
+        return list(stacks)
+    return [replace(stack, shared=folder) if stack in wide else stack for stack in stacks]
+
+
+def _features(stack: Stack) -> int:
+    return registry.task(stack.trials[0].task).features

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -160,10 +161,14 @@ def _describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
         x = curve_points(evaluation_of(name))
         tasks[name] = (task_summary(name), x, log_posterior(registry.task(name), x))
     architectures = {}
-    for name in [*suite.architectures, *suite.reference]:
-        architecture = registry.architecture(name)
-        architectures[name] = {"description": architecture.description, "kind": architecture.kind}
-    grid = {"suite": suite.model_dump(exclude={"quick"}), "trials": [trial.id for trial in trials]}
+    rows = plan.learned_rows(suite)
+    for name in [*rows, *suite.reference]:
+        architecture = registry.architecture(name.removesuffix(plan.CORRECTED))
+        corrected = ", corrected for the test law's class priors" if name.endswith(plan.CORRECTED) else ""
+        description = architecture.description + corrected
+        architectures[name] = {"description": description, "kind": architecture.kind}
+    shown = suite.model_dump(exclude={"quick"}) | {"architectures": rows}
+    grid = {"suite": shown, "trials": [row.id for trial in trials for row in trial.rows]}
     store.describe(grid, tasks, architectures)
 
 
@@ -181,8 +186,9 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
         return True
     before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
-        with meter(stacks) as progress:
-            for number, results, environment in run_stacks(stacks, options.jobs, progress.advance):
+        with meter(stacks) as progress, TemporaryDirectory(prefix="examples-", dir=options.folder) as folder:
+            sharing = plan.shared_examples(stacks, str(Path(folder).resolve()))
+            for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
                 store.add(results, environment)
                 failed = sum(result.status == "failed" for result in results)
                 note = f"{stacks[number].architecture}: {_count(len(results), 'trial')}"
@@ -216,7 +222,7 @@ def _say_what_is_missing(
 
 def _say_what_is_left_out(store: Store, trials: list[Trial]) -> None:
     """Tell that a narrowed run's tables show less than its folder holds."""
-    others = len(set(store.done()) - {trial.id for trial in trials})
+    others = len(set(store.done()) - {row.id for trial in trials for row in trial.rows})
     if others:
         say(
             f"note: the tables and the page show this grid; {_count(others, 'other trial')} in {store.path}"

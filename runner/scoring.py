@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks import registry
 from benchmarks.architecture import FitFailed, Network, Reference, Skipped
-from benchmarks.evaluation import Evaluation, evaluate, normalised
+from benchmarks.evaluation import Evaluation, corrected, evaluate, normalised
 from benchmarks.metrics import score
 from benchmarks.regions import as_networks_see
 from benchmarks.shape import crossings
@@ -88,8 +88,8 @@ def evaluation_of(task: str) -> Evaluation:
 
 
 def curve_points(evaluation: Evaluation) -> Array:
-    """Return where posterior curves are kept, (m, 1): an even grid over the window, none without one."""
-    if evaluation.window is None:
+    """Return where posterior curves are kept, (m, 1): an even grid over the window of a line, else none."""
+    if evaluation.window is None or evaluation.x.shape[1] > 1:
         return np.empty((0, evaluation.x.shape[1]))
     return as_networks_see(np.linspace(*evaluation.window, CURVE_POINTS)[:, None])
 
@@ -102,14 +102,16 @@ def points(evaluation: Evaluation) -> Array:
 def task_summary(name: str) -> dict[str, Any]:
     """Return what a report says about a registered task, as plain data; entropies in nats."""
     task, evaluation = registry.task(name), evaluation_of(name)
-    low, high = evaluation.window or (None, None)
+    line = task.features == 1
+    low, high = evaluation.window if line and evaluation.window else (None, None)
     return {
         "description": getattr(task, "description", ""),
+        "features": task.features,
         "classes": task.classes,
         "entropy": evaluation.entropy,
         "bayes_error": evaluation.bayes_error,
         "information": evaluation.information,
-        "crossings": len(crossings(evaluation, evaluation.log_posterior).x),
+        "crossings": len(crossings(evaluation, evaluation.log_posterior).x) if line else None,
         "parameters": conditional_parameters(task),
         "low": low,
         "high": high,
@@ -129,23 +131,28 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
         if len(stack.trials) > 1:
             alone = [replace(stack, trials=(trial,)) for trial in stack.trials]
             return [result for part in alone for result in run_stack(part, lambda _: None)]
-        result = TrialResult(stack.trials[0])
-        for budget in stack.budgets:
-            result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500], again=True)
-        return [result]
+        results = [TrialResult(row) for row in stack.trials[0].rows]
+        for result in results:
+            for budget in stack.budgets:
+                result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500], again=True)
+        return results
 
 
 def _run(stack: Stack, progress: Progress) -> list[TrialResult]:
     architecture = registry.architecture(stack.architecture)
     results = [TrialResult(trial) for trial in stack.trials]
-    if isinstance(architecture, Network):
-        _train(architecture, stack, results, progress)
-    else:
+    if not isinstance(architecture, Network):
         _fit(architecture, stack, results, progress)
-    return results
+        return results
+    twins = [TrialResult(trial.corrected) if trial.corrected else None for trial in stack.trials]
+    _train(architecture, stack, list(zip(results, twins, strict=True)), progress)
+    return results + [twin for twin in twins if twin]
 
 
-def _train(network: Network, stack: Stack, results: list[TrialResult], progress: Progress) -> None:
+def _train(
+    network: Network, stack: Stack, results: list[tuple[TrialResult, TrialResult | None]], progress: Progress
+) -> None:
+    """Train the networks of a stack; results: of each its own and its corrected twin's, if it has one."""
     import torch
 
     from runner import engine
@@ -162,25 +169,27 @@ def _train(network: Network, stack: Stack, results: list[TrialResult], progress:
         drawn = [each.take(count) for each in examples]
         return np.stack([x for x, _ in drawn], axis=1), np.stack([y for _, y in drawn], axis=1)
 
-    inputs = {task.name: torch.from_numpy(_float32_points(task)).to(stack.device) for task in tasks}
+    names = {trial.task for trial in stack.trials}
+    inputs = {name: torch.from_numpy(_float32_points(name)).to(stack.device) for name in names}
     steps = [budget // stack.batch for budget in stack.budgets]
     scored = engine.evaluated(modules[0])
     for snapshot in engine.train(network, modules, batches, steps, stack.mode, stack.device):
         budget = snapshot.step * stack.batch
-        for i, result in enumerate(results):
+        for i, (result, twin) in enumerate(results):
             if snapshot.diverged[i]:
-                result.blank(budget, "failed", f"loss not finite at step {snapshot.diverged[i]}")
+                for each in (result, twin) if twin else (result,):
+                    each.blank(budget, "failed", f"loss not finite at step {snapshot.diverged[i]}")
                 continue
-            x = inputs[result.trial.task]
-            outputs = engine.logits(scored, snapshot, i, x).double().cpu().numpy()
-            result.add(
-                budget,
-                evaluation_of(result.trial.task),
-                normalised(outputs),
-                distinct_examples=examples[i].distinct(budget),
-                parameters=stack.parameters,
-                training_seconds=snapshot.seconds,
-            )
+            task, evaluation = tasks[i], evaluation_of(result.trial.task)
+            outputs = engine.logits(scored, snapshot, i, inputs[result.trial.task]).double().cpu().numpy()
+            measured = {
+                "distinct_examples": examples[i].distinct(budget),
+                "parameters": stack.parameters,
+                "training_seconds": snapshot.seconds,
+            }
+            result.add(budget, evaluation, normalised(outputs), **measured)
+            if twin:
+                twin.add(budget, evaluation, corrected(task, evaluation, normalised(outputs)), **measured)
 
 
 def _fit(reference: Reference, stack: Stack, results: list[TrialResult], progress: Progress) -> None:
@@ -195,7 +204,7 @@ def _fit(reference: Reference, stack: Stack, results: list[TrialResult], progres
 
 
 def _fit_to_examples(reference: Reference, data: Examples, result: TrialResult, budget: int) -> None:
-    evaluation = evaluation_of(data.task.name)
+    evaluation = evaluation_of(result.trial.task)
     try:
         log_q = reference.fit(data.task, evaluation, *data.seen(budget))(points(evaluation))
     except (Skipped, FitFailed) as error:
@@ -217,10 +226,10 @@ def _fit_to_task(reference: Reference, task: str) -> TrialResult:
 
 def _examples(stack: Stack, tasks: list[Task]) -> list[Examples]:
     return [
-        Examples(task, trial.seed, stack.batch, stack.pool)
+        Examples(task, trial.seed, stack.batch, stack.pool, stack.shared)
         for task, trial in zip(tasks, stack.trials, strict=True)
     ]
 
 
-def _float32_points(task: Task) -> Array:
-    return points(evaluation_of(task.name)).astype(np.float32)
+def _float32_points(task: str) -> Array:
+    return points(evaluation_of(task)).astype(np.float32)

@@ -27,6 +27,7 @@ class GaussianPair:
 
     features = 1
     classes = 2
+    priors = (0.5, 0.5)
 
     def __post_init__(self) -> None:
         if min(self.stds) <= 0:

@@ -5,7 +5,7 @@ import pytest
 
 from benchmarks import registry
 from benchmarks.task import training_data
-from runner.data import Examples
+from runner.data import Examples, SharedStream
 
 TASK = registry.task("gauss-nested")
 
@@ -59,3 +59,33 @@ def test_how_batches_are_asked_for_changes_nothing():
     together, _ = one.take(50)
     apart = np.concatenate([many.take(n)[0] for n in (1, 14, 20, 15)])
     np.testing.assert_array_equal(together, apart)
+
+
+def test_shared_examples_are_the_same_ones_and_drawn_once(tmp_path, monkeypatch):
+    task = registry.task("gauss-full-d8")
+    own = Examples(task, 5, 64, None)
+    first, second = (Examples(task, 5, 64, None, str(tmp_path)) for _ in range(2))
+    expected = [own.take(count) for count in (3, 80, 60)]
+    drawn = [first.take(count) for count in (3, 80, 60)]
+    monkeypatch.setattr(type(task), "sample", lambda *_: pytest.fail("drawn again"))
+    read = [second.take(count) for count in (80, 3, 60)]
+    for part in (0, 1):
+        together = [np.concatenate([batch[part] for batch in each]) for each in (expected, drawn, read)]
+        assert together[0].dtype == together[1].dtype == together[2].dtype
+        np.testing.assert_array_equal(together[0], together[1])
+        np.testing.assert_array_equal(together[0], together[2])
+
+
+def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path):
+    task = registry.task("gauss-full-d8")
+    x, y = SharedStream(task, 0, tmp_path / "nowhere").take(5000)
+    expected_x, expected_y = training_data(task, 0, 5000)
+    np.testing.assert_array_equal(x.astype(np.float32), expected_x.astype(np.float32))
+    np.testing.assert_array_equal(y, expected_y)
+
+
+def test_examples_of_a_task_with_shifted_priors_follow_its_training_priors():
+    task = registry.task("gauss-nested+prior-shift(0.9,0.1)")
+    _, y = Examples(task, 0, 64, None).take(200)
+    assert y.mean() == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(y.size))
+    assert task.sample(10_000, np.random.default_rng(0))[1].mean() == pytest.approx(0.1, abs=0.02)

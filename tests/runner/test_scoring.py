@@ -11,6 +11,7 @@ from torch import nn
 
 from benchmarks import registry
 from benchmarks.architecture import Network, Reference
+from benchmarks.evaluation import corrected, evaluate
 from benchmarks.task import BLOCK, log_posterior
 from reports.derived import efficiency
 from runner import cli, plan
@@ -202,3 +203,39 @@ def test_a_run_with_failures_reports_the_rest_and_exits_with_3(learners, tmp_pat
     assert "loss not finite at step 1" in (tmp_path / "run/report/index.html").read_text()
     assert cli._run_and_show(suite, options, "none") == cli.TRIALS_FAILED
     assert "nothing to train" in capsys.readouterr().err
+
+
+def test_a_shift_of_the_priors_gives_a_raw_and_a_corrected_row(tmp_path):
+    shifted = "gauss-separated+prior-shift(0.95,0.05)"
+    suite = narrow(
+        load("smoke"),
+        tasks=["gauss-separated", shifted],
+        architectures=["mlp-16x16"],
+        seeds=5,
+        budgets=[12800],
+    )
+    options = running.Options("eager", "cpu", 1, tmp_path / "run")
+    assert cli._run_and_show(suite, options, "none") == cli.FINE
+    frame = pd.read_csv(tmp_path / "run/records.csv").query("metric == 'information_gap'")
+    gap = frame.groupby(["task", "architecture"]).value.mean()
+    twin = "mlp-16x16" + plan.CORRECTED
+    assert gap[shifted, twin] < 0.2 * gap[shifted, "mlp-16x16"]
+    raw, same = (
+        frame[(frame.task == "gauss-separated") & (frame.architecture == row)].value.tolist()
+        for row in ("mlp-16x16", twin)
+    )
+    assert raw == same
+    assert gap[shifted, "prior"] == pytest.approx(1, abs=1e-12)
+    assert gap[shifted, "oracle-mle"] < 0.05
+    board = pd.read_csv(tmp_path / "run/leaderboard.csv").query("task == 'overall'")
+    assert board.set_index("architecture").loc[["mlp-16x16", twin], "rank"].tolist() == [2, 1]
+    assert "corrected for the test law" in (tmp_path / "run/report/index.html").read_text()
+
+
+def test_the_correction_is_bayes_rule_for_other_priors():
+    task = registry.task("gauss-nested+prior-shift(0.8,0.2)")
+    evaluation = evaluate(task)
+    trained_on = log_posterior(registry.task("gauss-nested"), evaluation.x)
+    np.testing.assert_allclose(
+        corrected(task, evaluation, trained_on), evaluation.log_posterior, rtol=1e-7, atol=1e-7
+    )
