@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,6 +12,7 @@ from benchmarks import quadrature, sampling
 from benchmarks.regions import Points, Rule, as_networks_see, atoms, region_weights
 from benchmarks.task import Array, Task, TaskError, checked_log_joint, logsumexp, over_classes
 
+RESOLUTION = 2.0**-24  # of float32, to which the points are rounded
 VERSION = 2  # of points and weights; a change of numbers bumps it
 
 
@@ -83,6 +84,29 @@ class Evaluation:
             )
             for rule in self.checks
         )
+
+    def integration_error(
+        self, value: float, checks: Sequence[float], resolution: float = RESOLUTION
+    ) -> float:
+        """Return the integration error of a number, from what each check rule says, and what rounding adds.
+
+        Of replicates: two standard errors, and the bias that their smaller size shows (a jackknife's
+        estimate). Of coarser rules: the largest disagreement, each times its factor. NaN where there is no
+        number.
+        """
+        if not np.isfinite(value):
+            return float("nan")
+        differences = np.array(checks, dtype=np.float64) - value
+        there = ~np.isnan(differences)
+        if self.replicates:
+            found, count = differences[there], int(there.sum())
+            if count < 2:
+                return float("nan")
+            error = 2 * found.std(ddof=1) / np.sqrt(count) + abs(found.mean()) / (count - 1)
+        else:
+            factors = np.array([rule.factor for rule in self.checks])
+            error = max(np.abs(differences * factors)[there], default=float("nan") if len(checks) else 0.0)
+        return float(error) + resolution * abs(value)
 
 
 def expectation(values: Array, weights: Array) -> Array:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.evaluation import Evaluation, expectation, kl
+from benchmarks.evaluation import RESOLUTION, Evaluation, expectation, kl
 from benchmarks.shape import (
     calibration_split,
     crossing_measures,
@@ -25,7 +25,6 @@ from benchmarks.task import Array, over_classes
 ROUNDING = 1e-12  # zeros of q with less p-mass than this are rounding, not belief
 HAVE_EXPECTED_KL = ("information_gap", "binning_residual", "binning_residual_ovr")
 LOG_TINY = -745.0  # log of the smallest positive float64, what such zeros become
-RESOLUTION = 2.0**-24  # of float32, to which the points are rounded
 DIVERGENT = "divergent tail"
 
 
@@ -104,7 +103,7 @@ def divergent(evaluation: Evaluation, values: Array, weights: Array, total: floa
 
 # --- the list, and scoring by it -------------------------------------------------------------------------
 
-_OVR = "more than two classes: one against the rest, mean over classes, of "
+_OVR = "more than two classes: one against the rest, their mean: "
 
 METRICS = {
     metric.name: metric
@@ -124,7 +123,7 @@ METRICS = {
         Metric("calibration_loss", "nats", -1, "shape", "E KL(E[p|q] || q), 100 bins", calibration_split),
         Metric("grouping_loss", "nats", -1, "shape", "E KL(p || E[p|q]), 100 bins", calibration_split),
         Metric("binning_residual", "nats", 0, "shape", "expected KL that the bins blur", calibration_split),
-        Metric("calibration_loss_ovr", "nats", -1, "shape", _OVR + "calibration", split_by_class),
+        Metric("calibration_loss_ovr", "nats", -1, "shape", _OVR + "calibration loss", split_by_class),
         Metric("grouping_loss_ovr", "nats", -1, "shape", _OVR + "grouping loss", split_by_class),
         Metric("binning_residual_ovr", "nats", 0, "shape", _OVR + "residual", split_by_class),
         Metric("ece", "1", -1, "shape", "top-label calibration error, 15 bins", ece),
@@ -175,7 +174,8 @@ def _pointwise_scores(metric: Metric, evaluation: Evaluation, log_q: Array) -> I
         if divergent(evaluation, values, weights, value):
             yield Score(metric.name, region, np.inf, np.nan, DIVERGENT)
         else:
-            yield Score(metric.name, region, value, _error(evaluation, value, [check[i] for check in checks]))
+            error = evaluation.integration_error(value, [check[i] for check in checks])
+            yield Score(metric.name, region, value, error)
 
 
 def _shape_scores(
@@ -188,28 +188,5 @@ def _shape_scores(
             yield Score(name, "all", np.inf, np.nan, DIVERGENT)
             continue
         resolution = 0.0 if METRICS[name].unit == "count" else RESOLUTION
-        error = _error(evaluation, value, [check[name].value for check in checks], resolution)
+        error = evaluation.integration_error(value, [check[name].value for check in checks], resolution)
         yield Score(name, "all", value, error, reason)
-
-
-def _error(
-    evaluation: Evaluation, value: float, checks: list[float], resolution: float = RESOLUTION
-) -> float:
-    """Return the integration error of a number from what the check rules say, and what rounding adds.
-
-    Of replicates: two standard errors, and the bias that their smaller size shows (a jackknife's estimate).
-    Of coarser rules: the largest disagreement, each times its factor. NaN where there is no number.
-    """
-    if not np.isfinite(value):
-        return float("nan")
-    differences = np.array(checks) - value
-    there = ~np.isnan(differences)
-    if evaluation.replicates:
-        found, count = differences[there], int(there.sum())
-        if count < 2:
-            return float("nan")
-        error = 2 * found.std(ddof=1) / np.sqrt(count) + abs(found.mean()) / (count - 1)
-    else:
-        factors = np.array([rule.factor for rule in evaluation.checks])
-        error = max(np.abs(differences * factors)[there], default=float("nan") if checks else 0.0)
-    return float(error) + resolution * abs(value)

@@ -24,6 +24,7 @@ from runner.plan import STACK_SIZE
 
 Tensors: TypeAlias = dict[str, Tensor]
 CHUNK = 64  # mini-batches that are drawn at once
+ROWS = 16_384  # of an evaluation that pass through a network at once: wide layers need memory
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,8 @@ def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tens
     """
     state = {name: stacked[index].clone() for name, stacked in (snapshot.weights | snapshot.buffers).items()}
     with torch.no_grad():
-        out: Tensor = functional_call(module, state, (x,))
-    return out
+        parts = [functional_call(module, state, (x[i : i + ROWS],)) for i in range(0, len(x), ROWS)]
+    return torch.cat(parts)
 
 
 def _places(count: int, mode: str) -> list[int]:

@@ -5,24 +5,32 @@ Each list imports only what it shows, because a list should answer at once.
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from typing import Any
 
 from suites import built_in
 
+# Waking the threads of linear algebra would cost more than all that a list does with it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 Rows = list[dict[str, Any]]
 
 
 def tasks() -> Rows:
-    """Return a row for each task."""
+    """Return a row for each task, with what the committed table knows about it; entropies in nats."""
+    from benchmarks import facts
     from benchmarks.registry import TASKS
 
+    known = facts.committed()
     return [
         {
             "name": task.name,
             "features": task.features,
             "classes": task.classes,
+            **{name: float(known[task.name][name]) for name in facts.NUMBERS if task.name in known},
+            "evaluation": known.get(task.name, {}).get("evaluation", ""),
             "version": task.version,
             "description": getattr(task, "description", ""),
         }
@@ -70,6 +78,31 @@ def metrics() -> Rows:
         }
         for each in METRICS.values()
     ]
+
+
+HEADINGS = {
+    "features": "inputs",
+    "bayes_error": "Bayes error",
+    "entropy": "H(C|X)",
+    "information": "I(X;C)",
+    "evaluation": "evaluated by",
+}
+
+
+def table(rows: Rows, width: int | None) -> str:
+    """Return rows as text, one line each; where a width is given, the last column is cut to fit it."""
+    from tabulate import tabulate
+
+    keys = [key for key in rows[0] if key != "version"]
+    shown = [{HEADINGS.get(key, key): _text(row.get(key, "")) for key in keys} for row in rows]
+    alignment = ["right" if isinstance(rows[0][key], float | int) else "left" for key in keys]
+    text = tabulate(shown, headers="keys", tablefmt="simple", colalign=alignment, disable_numparse=True)
+    lines = text.splitlines()
+    return "\n".join(line if not width or len(line) <= width else line[: width - 1] + "…" for line in lines)
+
+
+def _text(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 LISTINGS: dict[str, Callable[[], Rows]] = {

@@ -69,10 +69,8 @@ class Mixture:
             found = getattr(self, field).shape
             if found != shape:
                 raise self._error(f"{field} should have the shape {shape}, found {found}")
-        if (
-            not np.array_equal(np.unique(self.labels), np.arange(self.classes))
-            or (np.diff(self.labels) < 0).any()
-        ):
+        labels = self.labels.tolist()
+        if labels != sorted(labels) or set(labels) != set(range(self.classes)):
             raise self._error(f"labels should ascend from 0 to {self.classes - 1}, found {self.labels}")
         for what, values in (("priors", self.priors), *self._shares_by_class()):
             if not (values > 0).all() or not abs(values.sum() - 1) < 1e-9:
@@ -81,12 +79,27 @@ class Mixture:
                 )
         if not (self.degrees > 0).all():
             raise self._error(f"degrees of freedom should be positive, found {self.degrees}")
+        self._check_covariances()
+
+    def _check_covariances(self) -> None:
+        if not np.isfinite(self.means).all() or not np.isfinite(self.covariances).all():
+            raise self._error("means and covariances should be finite, found one that isn't")
+        skew = np.abs(self.covariances - np.swapaxes(self.covariances, 1, 2)).max(axis=(1, 2))
         for j, covariance in enumerate(self.covariances):
-            least = np.linalg.eigvalsh(covariance)[0] if np.isfinite(covariance).all() else np.nan
-            if not least > 0 or not np.allclose(covariance, covariance.T, rtol=1e-12):
+            # The same matrix again, as where classes share one, needs no second look.
+            if j and np.array_equal(covariance, self.covariances[j - 1]):
+                continue
+            try:
+                np.linalg.cholesky(covariance)
+                definite = skew[j] <= 1e-12 * np.abs(covariance).max()
+            except np.linalg.LinAlgError:
+                definite = False
+            if not definite:
+                least = np.linalg.eigvalsh(covariance)[0]
                 raise self._error(
                     f"the covariance of component {j} (class {self.labels[j]}) should be symmetric and"
                     f" positive definite, found the smallest eigenvalue {least:.4g}"
+                    f" and an asymmetry of {skew[j]:.4g}"
                 )
 
     def _shares_by_class(self) -> list[tuple[str, Array]]:
