@@ -15,6 +15,7 @@ from benchmarks.task import Array, logsumexp
 
 CALIBRATION_BINS = 100
 ECE_BINS = 15
+ON_A_LINE = 10_000  # points: more than a quadrature over one input has
 
 
 class Value(NamedTuple):
@@ -107,7 +108,8 @@ def equal_mass_bins(key: Array, weights: Array, count: int) -> Array:
 
     Points with the same key are never parted, so that a constant q has one bin.
     """
-    order = np.argsort(key, kind="stable")  # fastest here: along a line, q is sorted in long runs
+    # Along a line q is sorted in long runs, which a stable sort finds; elsewhere the other is twice as fast.
+    order = np.argsort(key, kind="stable" if len(key) < ON_A_LINE else "quicksort")
     ordered = key[order]
     group = np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])])
     mass = np.bincount(group, weights=weights[order])

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from reports import numbers
 from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
-from reports.trials import largest_budget, names
+from reports.trials import largest_budget, listed, names
 
+LIMIT = 0.01  # of a value, above which its integration error is worth a word
+MEASURED = (("gaps", "information_gap", "all"), ("sparse KLs", "expected_kl", "sparse99"))
 MEASURE = (
     "Information gap = E[KL(exact posterior || model)] / I(X;C): the share of what x says about the class "
     "that the model's probabilities lose. 0 is the exact posterior, 1 is knowing only the class priors, "
@@ -26,6 +29,28 @@ def headline(results: Results, summary: Summary) -> list[str]:
     now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
     ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
     return [*_best(results, ranked, budget), *_failures(results, summary)]
+
+
+def integration_error(results: Results) -> str:
+    """Whether integration errors stay below 1 % of the gaps and sparse KLs, and where they don't, how many.
+
+    Over the learned architectures, every seed and budget.
+    """
+    records = listed(results)
+    records = records[records["architecture"].isin(names(results)[1])]
+    words = []
+    for what, metric, region in MEASURED:
+        chosen = records[(records["metric"] == metric) & (records["region"] == region)]
+        value, error = (chosen[name].to_numpy(dtype=float) for name in ("value", "error"))
+        there = np.isfinite(value) & np.isfinite(error) & (value > 0)
+        ratio = error[there] / value[there]
+        over = int((ratio >= LIMIT).sum())
+        if over:
+            worst = numbers.percent(float(ratio.max()))
+            words.append(f"above 1 % of {over:,} of {len(ratio):,} {what} (at most {worst})")
+        elif len(ratio):
+            words.append(f"at most {numbers.percent(float(ratio.max()))} of a {what.removesuffix('s')}")
+    return f"Integration errors are {' and '.join(words)}." if words else ""
 
 
 def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:

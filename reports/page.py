@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from reports import numbers
@@ -14,13 +13,13 @@ from reports.charts import decades
 from reports.derived import TARGETS
 from reports.failures import failures
 from reports.figures import learning_figure, posterior_figures
-from reports.headline import headline
+from reports.headline import headline, integration_error
 from reports.leaderboard import Summary
 from reports.plain import board_table, budget_table
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import largest_budget, listed, missing, names
+from reports.trials import largest_budget, missing, names
 
 SHADES = 6
 CENTRES = (
@@ -50,6 +49,8 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "target_rows": by_target(results, summary),
         "interval_method": interval_method(int(results.suite["seeds"])),
         "failures": failures(results),
+        "integration": integration_error(results),
+        "crossings": any(row.crossings != numbers.BLANK for row in rows),
         "manifest": results.manifest,
         "wall_time": numbers.seconds(results.manifest.get("wall_seconds")),
     }
@@ -74,7 +75,6 @@ def page_context(results: Results, summary: Summary) -> dict[str, Any]:
         "gaps": {row.name: row.overall.text for row in rows},
         "task_rows": _tasks(results),
         "architecture_rows": _architectures(results),
-        "integration": integration_error(results),
         "facts": list(_facts(results.manifest)),
     }
 
@@ -121,27 +121,20 @@ def interval_method(seeds: int) -> str:
     return "95 % intervals are BCa bootstraps over seeds on the log scale"
 
 
-def integration_error(results: Results) -> str:
-    """Largest integration error relative to its information gap, over gaps that it doesn't swamp."""
-    records = listed(results)
-    learned = records["architecture"].isin(names(results)[1])
-    gaps = records[learned & (records["metric"] == "information_gap") & (records["region"] == "all")]
-    value, error = gaps["value"].to_numpy(dtype=float), gaps["error"].to_numpy(dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = error / value
-    ratio = ratio[np.isfinite(ratio) & (ratio < 1)]
-    return numbers.percent(float(ratio.max())) if ratio.size else ""
-
-
 def _tasks(results: Results) -> list[dict[str, str]]:
     shown = {"entropy": 4, "bayes_error": 4, "information": 4}
     rows = []
     for name in names(results)[0]:
         row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
         texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
-        counts = {key: numbers.count(float(row[key])) for key in ("classes", "crossings", "parameters")}
-        rows.append({"name": name, "description": _text(row["description"]), **texts, **counts})
+        counts = {key: _count(row.get(key)) for key in ("features", "classes", "crossings", "parameters")}
+        words = {key: _text(row.get(key)) for key in ("description", "method")}
+        rows.append({"name": name, **words, **texts, **counts})
     return rows
+
+
+def _count(value: Any) -> str:
+    return numbers.BLANK if missing(value) else numbers.count(float(value))
 
 
 def _architectures(results: Results) -> list[dict[str, str]]:

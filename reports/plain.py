@@ -12,7 +12,7 @@ import pandas as pd
 from tabulate import DataRow, TableFormat, tabulate
 
 from reports import numbers
-from reports.headline import MEASURE, headline
+from reports.headline import MEASURE, headline, integration_error
 from reports.leaderboard import Summary
 from reports.results import Results
 from reports.rows import Cell, Row, board
@@ -40,12 +40,14 @@ def printable(text: object) -> str:
 def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str]) -> str:
     """The leaderboard as a Markdown table; reference rows in italics."""
     header = ["#", "architecture", "information gap", "95 % interval", *map(markdown, tasks), "sparse KL"]
-    header += ["crossings", *(f"examples to gap {target}" for target in targets)]
+    crossings = any(row.crossings != numbers.BLANK for row in rows)
+    header += [*(["crossings"] if crossings else []), *(f"examples to gap {target}" for target in targets)]
     header += ["parameters", "seconds", "trials ok"]
     body = []
     for row in rows:
         line = [row.rank, "", row.overall.text, row.overall.span, *(cell.text for cell in row.tasks)]
-        line += [row.sparse, row.crossings, *row.targets, row.parameters, row.seconds, row.counts]
+        line += [row.sparse, *([row.crossings] if crossings else []), *row.targets]
+        line += [row.parameters, row.seconds, row.counts]
         body.append([markdown(text) for text in line])
         body[-1][1] = _name(row.name, row.reference)
     return _pipe(body, header, ["right", "left"])
@@ -80,6 +82,8 @@ def terminal_table(results: Results, summary: Summary) -> str:
     size = f"{numbers.plural(largest_budget(results), 'example')}, {numbers.plural(suite['seeds'], 'seed')}"
     lines = [f"{printable(suite['title'])}: {size}", ""]
     lines += [*table, "", *_wrap(printable(" ".join(headline(results, summary)))), "", *_wrap(MEASURE)]
+    if integration := integration_error(results):
+        lines += ["", *_wrap(integration)]
     return "\n".join(lines) + "\n"
 
 
@@ -94,9 +98,11 @@ def json_text(results: Results, summary: Summary) -> str:
 
 def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest: int) -> list[str]:
     tasks = tasks if heading else []
-    header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading), "cross.", "ok"]
+    crossings = any(row.crossings != numbers.BLANK for row in rows)
+    header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
+    header += ["cross.", "ok"] if crossings else ["ok"]
     # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
-    body = [header, *(_terminal_row(row, bool(tasks), longest) for row in rows)]
+    body = [header, *(_terminal_row(row, bool(tasks), crossings, longest) for row in rows)]
     alignment = ["right", "left", *["right"] * (len(header) - 2)]
     gap = " " * gutter
     form = TableFormat(None, None, None, None, DataRow("", gap, ""), DataRow("", gap, ""), 0, None)
@@ -108,11 +114,12 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
     return [lines[0], rule, *lines[1 : 1 + learned], *([rule, *reference] if reference else [])]
 
 
-def _terminal_row(row: Row, per_task: bool, longest: int) -> list[str]:
+def _terminal_row(row: Row, per_task: bool, crossings: bool, longest: int) -> list[str]:
     name = _cut(printable(row.name), longest)
     cells = [_number_only(cell) for cell in row.tasks] if per_task else []
-    crossings = row.crossings.replace(" ", "")
-    return [row.rank, name, _number_only(row.overall), row.overall.span, *cells, crossings, row.counts]
+    if crossings:
+        cells.append(row.crossings.replace(" ", ""))
+    return [row.rank, name, _number_only(row.overall), row.overall.span, *cells, row.counts]
 
 
 def _number_only(cell: Cell) -> str:
