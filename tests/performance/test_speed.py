@@ -17,7 +17,7 @@ from benchmarks import registry
 from benchmarks.architectures.networks import NETWORKS
 from runner import engine, plan
 from runner.data import Examples
-from suites.suite import load
+from suites.suite import load, narrow
 
 STEPS, NETWORKS_IN_STACK, BATCH = 1_000, 30, 64
 
@@ -82,6 +82,20 @@ def test_a_stack_against_a_plain_loop(benchmark, one_thread, name):
     assert ratio >= 12
 
 
+def timed(monkeypatch, spent, owner, name, key):
+    """Let owner.name add the seconds that it takes to spent[key]."""
+    inner = getattr(owner, name)
+
+    def outer(*args, **options):
+        start = time.perf_counter()
+        try:
+            return inner(*args, **options)
+        finally:
+            spent[key] = spent.get(key, 0) + time.perf_counter() - start
+
+    monkeypatch.setattr(owner, name, outer)
+
+
 def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_path, monkeypatch):
     """Evaluation, storing and reporting of a full gaussian1d in one process, against the whole run."""
     from runner import run as running
@@ -90,22 +104,10 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_p
 
     spent = {}
 
-    def timed(owner, name, key):
-        inner = getattr(owner, name)
-
-        def outer(*args, **options):
-            start = time.perf_counter()
-            try:
-                return inner(*args, **options)
-            finally:
-                spent[key] = spent.get(key, 0) + time.perf_counter() - start
-
-        monkeypatch.setattr(owner, name, outer)
-
-    timed(TrialResult, "add", "scoring")
-    timed(engine, "logits", "evaluation")
-    timed(Store, "add", "storing")
-    timed(running, "report", "report")
+    timed(monkeypatch, spent, TrialResult, "add", "scoring")
+    timed(monkeypatch, spent, engine, "logits", "evaluation")
+    timed(monkeypatch, spent, Store, "add", "storing")
+    timed(monkeypatch, spent, running, "report", "report")
     suite = load("gaussian1d")
     options = running.Options("compiled", "cpu", 1, tmp_path / "run")
     benchmark.pedantic(lambda: running.run(suite, options), rounds=1)
@@ -115,6 +117,26 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_p
     parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
     print(f"\nfull gaussian1d, one process: {whole:.0f} s, of which {parts}: {share:.1%}")
     assert share < 0.10
+
+
+def test_sampling_and_exact_posteriors_are_a_small_share_in_many_dimensions(benchmark, tmp_path, monkeypatch):
+    """Drawing examples and exact posteriors on gauss-full-d32, all networks of `dimensions`, one process."""
+    from runner import run as running
+    from runner import scoring
+
+    spent = {}
+    timed(monkeypatch, spent, Examples, "take", "sampling")
+    timed(monkeypatch, spent, scoring, "evaluate", "posteriors")
+    suite = narrow(load("dimensions"), tasks=["gauss-full-d32"])
+    suite = suite.model_copy(update={"reference": ["oracle", "prior"]})
+    options = running.Options("eager", "cpu", 1, tmp_path / "run")
+    benchmark.pedantic(lambda: running.run(suite, options), rounds=1)
+    whole = benchmark.stats.stats.total
+    share = sum(spent.values()) / whole
+    benchmark.extra_info.update(share=share, whole=whole, **spent)
+    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+    print(f"\ngauss-full-d32, one process: {whole:.0f} s, of which {parts}: {share:.1%}")
+    assert share < 0.15
 
 
 def test_a_worker_stays_small(benchmark, tmp_path):

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.headline import integration_error
 from reports.leaderboard import COLUMNS, summarise
-from reports.render import as_json, leaderboard_csv, records_csv, terminal, write_report
+from reports.render import as_json, leaderboard_csv, page_text, records_csv, terminal, write_report
 from reports.results import RECORD_COLUMNS
 
 ROOT = Path(__file__).parents[2]
@@ -248,6 +249,36 @@ def test_runs_of_other_shapes_are_reported(results, tmp_path):
     empty = dataclasses.replace(small, records=records.iloc[:0])
     write_report(empty, tmp_path)
     assert "Not run, or only in part: linear." in terminal(empty).replace("\n", " ")
+
+
+def test_integration_errors_above_one_percent_are_said(make_results):
+    results = make_results()
+    assert "at most 0" in integration_error(results)
+    records = results.records.copy()
+    gaps = (
+        (records.metric == "information_gap") & (records.architecture == "linear") & (records.budget == 640)
+    )
+    records.loc[gaps, "error"] = 0.03 * records.loc[gaps, "value"]
+    worse = dataclasses.replace(results, records=records)
+    text = integration_error(worse)
+    finite = records[
+        (records.metric == "information_gap") & records.architecture.isin(results.suite["architectures"])
+    ].value
+    count = int((np.isfinite(finite) & (finite > 0)).sum())
+    assert f"above 1 % of {int(gaps.sum())} of {count} gaps (at most 3.0 %)" in text.replace("\u00a0", " ")
+    assert "above 1 %" in terminal(worse)
+
+
+def test_tasks_without_crossings_have_no_column_for_them(make_results):
+    results = make_results()
+    assert "cross." in terminal(results)
+    tasks = results.tasks.assign(crossings=None, features=32, method="sample, 16 replicates")
+    records = results.records[results.records.metric != "crossings_found"]
+    wide = dataclasses.replace(results, tasks=tasks, records=records)
+    assert "cross." not in terminal(wide)
+    page = page_text(wide, summarise(wide))
+    assert "found / true" not in page
+    assert "sample, 16 replicates" in page
 
 
 def test_reports_import_neither_torch_nor_the_rest_of_the_house():

@@ -116,6 +116,20 @@ def test_a_snapshot_is_what_a_shorter_run_ends_with():
             assert torch.equal(weight, alone.weights[name])
 
 
+@pytest.mark.parametrize("task", ["ten-class-2d", "gauss-full-d32", "hundred-class-d16"])
+@pytest.mark.parametrize("name", ["mlp-64x64", "resnet-64"])
+def test_the_bits_hold_for_many_inputs_and_classes(task, name):
+    network, shape = NETWORKS[name], registry.task(task)
+
+    def first(size):
+        modules = [engine.build(network, shape.features, shape.classes, seed) for seed in range(size)]
+        return list(engine.train(network, modules, draw(range(size), task), [20], "eager", "cpu"))[-1]
+
+    alone, together = first(1), first(7)
+    for key, weight in alone.weights.items():
+        assert torch.equal(weight[0], together.weights[key][0]), key
+
+
 class Fragile(nn.Module):
     """A linear layer that overflows in some seeds: with a weight of 1e38 its square is infinite."""
 
