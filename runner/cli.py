@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from runner.run import Options
     from suites.suite import Suite
 
-FINE, CALL_WRONG, TRIALS_FAILED, INTERRUPTED = 0, 2, 3, 130
+FINE, CHECK_FAILED, CALL_WRONG, TRIALS_FAILED, INTERRUPTED = 0, 1, 2, 3, 130
 LISTS = ("--task", "--architecture", "--budget")  # flags that take one value or several
 
 
@@ -162,15 +162,31 @@ def list_(kind: str, as_json: bool) -> None:
     """Show the registered tasks, architectures, suites or metrics."""
     import json
 
-    from runner.listing import LISTINGS
+    from runner.listing import LISTINGS, table
 
     rows = LISTINGS[kind]()
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    from tabulate import tabulate
+    import shutil
 
-    click.echo(tabulate(rows, headers="keys", tablefmt="simple"))
+    click.echo(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+
+
+@cli.command()
+@click.option("--task", "tasks", multiple=True, metavar="NAME ...", help="Which tasks. [default: all]")
+@click.option("--json", "as_json", is_flag=True, help="For scripts.")
+def verify(tasks: tuple[str, ...], as_json: bool) -> None:
+    """Check tasks against themselves: sampler, density and posterior should be those of one law."""
+    import json
+
+    from benchmarks.registry import TASKS
+    from runner import verify as verifying
+
+    names = list(dict.fromkeys(tasks or TASKS))
+    results = verifying.verify_all(names, _cores(), verifying.progress(len(names)))
+    click.echo(json.dumps(verifying.rows(results), indent=2) if as_json else verifying.table(results))
+    sys.exit(CHECK_FAILED if any(result.failed for result in results) else FINE)
 
 
 def main() -> None:

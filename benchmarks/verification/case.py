@@ -127,21 +127,23 @@ class Case:
         x = self.sample[0]
         fitted = proposal.fit(*self.training, self.rng("clusters"))
         drawn = fitted.sample(len(x), self.rng("proposal"))
-        log_p = np.concatenate([self.log_density, logsumexp(self.log_joint(drawn))])
-        pooled = np.concatenate([x, drawn])
+        joint = np.concatenate([self.joint, self.log_joint(drawn)])
+        log_p, pooled = logsumexp(joint), np.concatenate([x, drawn])
+        joint -= np.where(np.isneginf(log_p), 0.0, log_p)[:, None]
         log_g, component = fitted.log_density(pooled)
-        return Bridge.between(pooled, log_p, log_g, component)
+        return Bridge.between(pooled, np.exp(joint, out=joint), log_p, log_g, component)
 
 
 class Bridge(NamedTuple):
     """Draws of a task, and then as many of a proposal g, with what tells which is which.
 
-    x (2n, d), log_p and log_ratio = log p - log g (2n,), component: of g, the most likely at each x (2n,);
-    log_total: the estimated log of p's integral, share: P(drawn from the task | x) under that estimate;
+    x (2n, d); posterior: P(c|x) (2n, k); log_p and log_ratio = log p - log g (2n,); component: of g, the most
+    likely at each x (2n,); log_total: the estimated log of p's integral; share: P(drawn from the task | x) under that estimate;
     error: the estimate's standard error.
     """
 
     x: Array
+    posterior: Array
     log_p: Array
     log_ratio: Array
     component: Array
@@ -150,7 +152,7 @@ class Bridge(NamedTuple):
     error: float
 
     @classmethod
-    def between(cls, x: Array, log_p: Array, log_g: Array, component: Array) -> Bridge:
+    def between(cls, x: Array, posterior: Array, log_p: Array, log_g: Array, component: Array) -> Bridge:
         """Return the bridge with the estimate of Meng and Wong (1996, Statistica Sinica 6:831-860).
 
         The estimate is the intercept of the logistic regression of "drawn from the task" on the known log
@@ -169,7 +171,9 @@ class Bridge(NamedTuple):
         share = special.expit(log_ratio - log_total)
         information = float((share * (1 - share)).sum())
         variance = 1 / information - 2 / n if information > 0 else np.inf
-        return cls(x, log_p, log_ratio, component, log_total, share, float(np.sqrt(max(variance, 1e-12))))
+        return cls(
+            x, posterior, log_p, log_ratio, component, log_total, share, float(np.sqrt(max(variance, 1e-12)))
+        )
 
     @property
     def overlap(self) -> float:

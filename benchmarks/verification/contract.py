@@ -38,7 +38,7 @@ def contract(case: Case) -> Finding:
             return Finding(False, "log_joint +inf at a drawn input", "log densities below +inf")
         if len(np.unique(joint)) > task.classes * 10 and (joint == joint.astype(np.float32)).all():
             return Finding(False, "log_joint has float32 precision only", "log_joint computed in float64")
-    return Finding(True, "shapes, dtypes and labels as stated", "shapes, dtypes and labels as stated", FEW)
+    return Finding(True, "shapes, dtypes, labels", "shapes, dtypes and labels as stated", FEW)
 
 
 def _fault_of_sample(task: Task, x: Any, y: Any, n: int) -> Finding | None:
@@ -72,7 +72,7 @@ def immutable(case: Case) -> Finding:
         return Finding(False, "parameters(task) changed when sample and log_joint were called", expected)
     if not np.array_equal(checked_log_joint(task, x), first):
         return Finding(False, "log_joint returned something else the second time", expected)
-    return Finding(True, "fields and arrays read-only, no change by use", expected, FEW)
+    return Finding(True, "read-only, unchanged by use", expected, FEW)
 
 
 def _public(task: Task) -> Iterator[tuple[str, Any]]:

@@ -63,16 +63,17 @@ class Tree:
         """
         chart, d = Chart.of(x), x.shape[1]
         depth = DEPTHS[d]
-        split = [np.empty((0, d), dtype=np.int64)] * depth
-        points = _corner(chart.back(x), depth)
+        code, split = np.sort(_laced(_corner(chart.back(x), depth), depth)), []
         for level in range(depth):
-            box, count = np.unique(points >> (depth - level), axis=0, return_counts=True)
-            split[level] = box[count > MOST[d]]
+            box, count = np.unique(code >> (d * (depth - level)), return_counts=True)
+            split.append(box[count > MOST[d]])
+            code = code[np.repeat(count > MOST[d], count)]
         for level in range(depth - 1, 0, -1):
-            beside = [split[level] + step for step in itertools.product((-1, 0, 1), repeat=d)]
-            around = np.clip(np.concatenate(beside), 0, 2**level - 1) >> 1
-            split[level - 1] = np.unique(np.concatenate([split[level - 1], around]), axis=0)
-        return cls(chart, *_leaves(split, depth))
+            corner = _unlaced(split[level], d, level)
+            beside = np.concatenate([corner + step for step in itertools.product((-1, 0, 1), repeat=d)])
+            around = _laced(np.clip(beside, 0, 2**level - 1) >> 1, level)
+            split[level - 1] = np.unique(np.concatenate([split[level - 1], around]))
+        return cls(chart, *_leaves(split, d))
 
     @property
     def features(self) -> int:
@@ -95,21 +96,17 @@ class Tree:
 
 def _corner(t: Array, depth: int) -> Array:
     """Return the number (n, d) in each direction of the smallest box that t (n, d) is in."""
-    return np.clip((t + REACH) / (2 * REACH) * 2**depth, 0, 2**depth - 1).astype(np.int64)
+    return np.asarray(np.clip((t + REACH) / (2 * REACH) * 2**depth, 0, 2**depth - 1), dtype=np.int64)
 
 
-def _leaves(split: list[Array], depth: int) -> tuple[Array, Array]:
+def _leaves(split: list[Array], d: int) -> tuple[Array, Array]:
     """Return starts and levels of the boxes that aren't split, along the curve; split: those that are."""
-    d = split[0].shape[1]
-    starts, levels = [], []
-    children = np.zeros((1, d), dtype=np.int64)
-    for level in range(depth + 1):
-        code = _laced(children, level)
-        inner = np.isin(code, _laced(split[level], level) if level < depth else ())
-        starts.append(code[~inner] << (d * (depth - level)))
+    boxes, starts, levels = np.zeros(1, dtype=np.int64), [], []
+    for level in range(len(split) + 1):
+        inner = np.isin(boxes, split[level] if level < len(split) else ())
+        starts.append(boxes[~inner] << (d * (len(split) - level)))
         levels.append(np.full((~inner).sum(), level))
-        halves = np.array(list(itertools.product((0, 1), repeat=d)))
-        children = (2 * children[inner][:, None] + halves).reshape(-1, d)
+        boxes = ((boxes[inner] << d)[:, None] + np.arange(2**d)).ravel()
     order = np.argsort(np.concatenate(starts))
     return np.concatenate(starts)[order], np.concatenate(levels)[order]
 
@@ -117,6 +114,8 @@ def _leaves(split: list[Array], depth: int) -> tuple[Array, Array]:
 def _laced(corner: Array, depth: int) -> Array:
     """Return numbers (n,) on the curve whose bits are those of the corners (n, d) in turn."""
     d = corner.shape[1]
+    if d == 1:
+        return corner[:, 0]
     code = np.zeros(len(corner), dtype=np.int64)
     for bit, axis in itertools.product(range(depth), range(d)):
         code |= ((corner[:, axis] >> bit) & 1) << (d * bit + axis)
@@ -125,6 +124,8 @@ def _laced(corner: Array, depth: int) -> Array:
 
 def _unlaced(code: Array, d: int, depth: int) -> Array:
     """Return the corners (n, d) of numbers (n,) on the curve."""
+    if d == 1:
+        return code[:, None]
     corner = np.zeros((len(code), d), dtype=np.int64)
     for bit, axis in itertools.product(range(depth), range(d)):
         corner[:, axis] |= ((code >> (d * bit + axis)) & 1) << bit
@@ -195,6 +196,7 @@ def _rule(task: Task, chart: Chart, low: Array, high: Array) -> Array:
         t = low[i : i + step, None] + size[:, None] * grid
         x, jacobian = chart.forth(t.reshape(-1, d))
         joint = np.exp(checked_log_joint(task, x)) * jacobian[:, None]
+        joint[np.isinf(joint)] = 0.0  # a pole that a node happens to hit has no mass itself
         mass = joint.reshape(len(size), len(grid), task.classes) * weight[:, None]
         found.append(mass.sum(axis=1) * size.prod(axis=1)[:, None])
     return np.concatenate(found)

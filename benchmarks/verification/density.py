@@ -35,7 +35,7 @@ def normalisation(case: Case) -> Finding:
         total, error, n = float(case.support_joint.sum()), 0.0, len(case.support_joint)
     else:
         total, error, n = float(case.integral.boxes.sum()), float(case.integral.error.sum()), None
-    margin = EXACT + error
+    margin = EXACT + 2 * error
     return Finding(
         abs(total - 1) <= margin and error <= UNKNOWN,
         f"{total:.9f} by {case.method}" + (f", known to {error:.1g}" if error else ""),

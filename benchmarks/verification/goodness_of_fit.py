@@ -85,13 +85,11 @@ def residuals(outcome: Array, probability: Array, cell: Array) -> Residuals:
 
 
 def bernoulli(found: Residuals, level: float) -> Test:
-    """Test the residuals of 0-1 outcomes. Detects: how far a probability is off throughout a cell."""
+    """Test the residuals of 0-1 outcomes. Detects: how far probabilities are off, on average over all."""
     p, freedom = _bennett(found)
-    large = found.variance >= LEAST
-    if not large.any():
-        return Test(p, 1.0)
-    size = np.sqrt(noncentrality(level, freedom) * found.variance[large]) / found.size[large]
-    return Test(p, float(min(1.0, size.max())))
+    # By Cauchy and Schwarz: a probability that is off by c in a cell of m outcomes moves its residual by c m.
+    size = np.sqrt(noncentrality(level, freedom) * found.variance.sum()) / found.size.sum()
+    return Test(p, float(min(1.0, size)))
 
 
 def two_samples(found: Residuals, level: float) -> Test:
@@ -103,7 +101,7 @@ def two_samples(found: Residuals, level: float) -> Test:
     p, freedom = _bennett(found, lost=1)
     large = found.variance >= LEAST
     share = found.expected[large] / found.expected.sum()
-    # By Cauchy and Schwarz, as in multinomial: a relative change c of a cell's mass moves its residual by c V
+    # By Cauchy and Schwarz: a relative change c of a cell's mass moves its residual by c V.
     inverse = float((share * share / found.variance[large]).sum())
     return Test(p, float(min(1.0, np.sqrt(noncentrality(level, freedom) * inverse) / 2)))
 

@@ -19,6 +19,7 @@ from benchmarks.verification.goodness_of_fit import (
 
 EXACT = 1e-6  # how far integrated priors may be from what is stated, beside the integral's own error
 BINS = 10
+EACH, LEAST = 20_000, 100  # examples of one class in one test, at most and at least
 
 
 def priors(case: Case) -> Finding:
@@ -26,7 +27,7 @@ def priors(case: Case) -> Finding:
     stated = getattr(case.task, "priors", None)
     counts = np.bincount(case.sample[1], minlength=case.task.classes)
     if case.method == "bridge sampling":
-        tests = [_mean_posterior_against_labels(case)]
+        tests = [_classes_of_both(case)]
         if stated is not None:
             tests += [
                 multinomial(counts, np.asarray(stated), case.level),
@@ -67,15 +68,18 @@ def _mean(case: Case) -> Array:
     return _integrated_priors(case)[0]
 
 
-def _mean_posterior_against_labels(case: Case) -> Test:
-    cell = np.zeros(len(case.posterior), dtype=np.int64)
-    y = case.sample[1]
-    return together(
-        [
-            bernoulli(residuals(y == c, case.posterior[:, c], cell), case.level / case.task.classes)
-            for c in range(case.task.classes)
-        ]
-    )
+def _classes_of_both(case: Case) -> Test:
+    """Test, class by class, how many examples of two samples are the task's and of that class.
+
+    Given the pooled inputs, each is with probability P(c|x) p / (p + g), for the proposal's density g.
+    """
+    bridge, y = case.bridge, case.sample[1]
+    cell, tests = np.zeros(len(bridge.x), dtype=np.int64), []
+    for c in range(case.task.classes):
+        outcome = np.append(y == c, np.zeros(len(y), dtype=bool))
+        found = residuals(outcome, bridge.share * bridge.posterior[:, c], cell)
+        tests.append(bernoulli(found, case.level / case.task.classes))
+    return together(tests)
 
 
 def _mean_posterior(case: Case, stated: Array) -> Test:
@@ -106,7 +110,7 @@ def sampler_posterior(case: Case) -> Finding:
         f"p = {test.p:.2g}",
         f"labels that follow the posterior to within chance: p at least {case.level:.0e}",
         len(y),
-        f"a class probability off by {100 * test.detects:.2g} percentage points throughout a bin",
+        f"a class probability off by {100 * test.detects:.2g} percentage points on average",
         test.p,
     )
 
@@ -183,7 +187,7 @@ def train_priors(case: Case) -> Finding:
     if test_priors is not None:
         joint = case.log_joint(x) + np.log(stated) - np.log(np.asarray(test_priors))
         tests.append(calibration(y, np.exp(joint - logsumexp(joint)[:, None]), case.level / 2))
-    test = together(tests)
+    test = together([*tests, *_conditionals(case, x, y)])
     return Finding(
         test.p >= case.level,
         f"training labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
@@ -192,6 +196,22 @@ def train_priors(case: Case) -> Finding:
         f"{tests[0].detects:.2%} of the labels in a wrong class",
         test.p,
     )
+
+
+def _conditionals(case: Case, x: Array, y: Array) -> list[Test]:
+    """Test each input of training data against the sample's within one class (Kolmogorov and Smirnov).
+
+    Of many inputs and classes the first 16 and the most frequent ten.
+    """
+    from scipy import stats
+
+    tests = []
+    for c in np.argsort(-np.bincount(case.sample[1]))[:BINS]:
+        drawn, trained = (part[label == c, :16][:EACH] for part, label in (case.sample, (x, y)))
+        if min(len(drawn), len(trained)) >= LEAST:
+            p = stats.ks_2samp(drawn, trained, method="asymp").pvalue
+            tests += [Test(float(each), 0.0) for each in np.atleast_1d(p)]
+    return tests
 
 
 def _listed(values: Array) -> str:

@@ -1,0 +1,213 @@
+"""`runner verify`: every check on every task, side by side in worker processes, and what they found."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import signal
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, NamedTuple
+
+from benchmarks import registry
+from benchmarks.verification import ALARM, Outcome, fingerprint, verify
+
+JOBS = 8  # at most: a worker takes up to half a gigabyte
+SETTINGS = {  # of worker processes: one thread each, and string hashes of their own
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTHONHASHSEED": "random",
+}
+FEW = 3  # tasks, up to which each check has a row of its own
+WIDTH = 100
+
+
+class Verified(NamedTuple):
+    """A task and what its checks found."""
+
+    task: str
+    features: int
+    classes: int
+    outcomes: list[Outcome]
+    seconds: float
+
+    @property
+    def failed(self) -> list[Outcome]:
+        """The checks that failed."""
+        return [each for each in self.outcomes if each.status == "failed"]
+
+
+def verify_all(names: Sequence[str], jobs: int, progress: Callable[[str], None]) -> list[Verified]:
+    """Return what the checks of each named task found, in the order of the names.
+
+    The probability of a false alarm is shared among the tasks. progress is called with a task's name when it
+    is verified. Raises UnknownName or TaskError where a name is no task's.
+    """
+    for name in names:
+        registry.task(name)
+    with _settings(), _workers(1) as fresh:
+        elsewhere = fresh.submit(_fingerprints, list(names)).result()
+    with _settings(), _workers(max(1, min(jobs, len(names), JOBS))) as pool:
+        running = {pool.submit(_verified, name, ALARM / len(names), elsewhere[name]): name for name in names}
+        found = {}
+        for future in as_completed(running):
+            found[running[future]] = _result(future, running[future])
+            progress(running[future])
+    return [found[name] for name in names]
+
+
+def _verified(name: str, alarm: float, elsewhere: dict[str, str]) -> Verified:
+    task, start = registry.task(name), time.perf_counter()
+    outcomes = verify(task, alarm=alarm, elsewhere=elsewhere)
+    return Verified(task.name, task.features, task.classes, outcomes, time.perf_counter() - start)
+
+
+def _result(future: Future[Verified], name: str) -> Verified:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        task = registry.task(name)
+        died = Outcome("contract", "failed", "the worker process died, perhaps for memory", "an answer")
+        return Verified(task.name, task.features, task.classes, [died], 0.0)
+
+
+def _fingerprints(names: list[str]) -> dict[str, dict[str, str]]:
+    """Return each task's digest as this interpreter finds it, or the error that it met."""
+    found = {}
+    for name in names:
+        try:
+            found[name] = fingerprint(registry.task(name))
+        except Exception as error:  # whatever a task's code raises is for its check to say
+            found[name] = {"error": f"{type(error).__name__}: {error}"}
+    return found
+
+
+@contextlib.contextmanager
+def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of fresh interpreters that are gone when the block is left, however it is left."""
+    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start_worker)
+    try:
+        yield pool
+        pool.shutdown()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+
+def _start_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the main process is gone, however it went: nobody would take the result."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@contextlib.contextmanager
+def _settings() -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in SETTINGS}
+    os.environ.update(SETTINGS)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def progress(total: int) -> Callable[[str], None]:
+    """Return what says on standard error, where a person reads it, how many tasks are verified."""
+    done = itertools.count(1)
+
+    def say(name: str) -> None:
+        number = next(done)
+        if sys.stderr.isatty():
+            line = f"verified {number} of {total}: {name}" if number < total else ""
+            print(f"\r{line[:WIDTH]:<{WIDTH}}\r", end="", file=sys.stderr, flush=True)
+
+    return say
+
+
+def rows(results: Sequence[Verified]) -> list[dict[str, Any]]:
+    """Return a row for each check of each task, as plain data."""
+    return [{"task": result.task, **outcome._asdict()} for result in results for outcome in result.outcomes]
+
+
+def table(results: Sequence[Verified]) -> str:
+    """Return what was found as text: a row for each check of a few tasks, or for each of many tasks."""
+    parts = [_by_check(result) for result in results] if len(results) <= FEW else [_by_task(results)]
+    parts += [_failure(result, outcome) for result in results for outcome in result.failed]
+    return "\n\n".join([*parts, _summary(results)])
+
+
+def _by_check(result: Verified) -> str:
+    from tabulate import tabulate
+
+    shown = {"ok": "ok", "failed": "FAILED", "skipped": "skipped"}
+    body = [
+        (each.check, shown[each.status], each.found, f"{each.n:,}" if each.n else "", each.detects)
+        for each in result.outcomes
+    ]
+    headers = ("check", "", "found", "n", "detects (power 99 %)")
+    title = f"{result.task}: d = {result.features}, k = {result.classes}, {result.seconds:.1f} s"
+    align = ("left", "left", "left", "right", "left")
+    text = tabulate(body, headers, "simple", colalign=align, maxcolwidths=[None, None, 31, None, 29])
+    return f"{title}\n\n{text}"
+
+
+def _by_task(results: Sequence[Verified]) -> str:
+    from tabulate import tabulate
+
+    body = []
+    for each in results:
+        done = [outcome for outcome in each.outcomes if outcome.status != "skipped"]
+        passed = f"{len(done) - len(each.failed)}/{len(done)}{'  FAILED' if each.failed else ''}"
+        body.append((each.task, each.features, each.classes, passed, _least(each), f"{each.seconds:.1f}"))
+    headers = ("task", "d", "k", "passed", "smallest p-value", "s")
+    align = ("left", "right", "right", "left", "left", "right")
+    return tabulate(body, headers, "simple", colalign=align, maxcolwidths=[44, None, None, None, None, None])
+
+
+def _least(result: Verified) -> str:
+    tested = [each for each in result.outcomes if each.p is not None]
+    if not tested:
+        return ""
+    least = min(tested, key=lambda each: each.p or 0.0)
+    return f"{least.p:.2g} {least.check}"
+
+
+def _failure(result: Verified, outcome: Outcome) -> str:
+    lines = [f"FAILED {result.task}: {outcome.check}"]
+    for what, words in (
+        ("expected", outcome.expected),
+        ("found", outcome.found),
+        ("n", f"{outcome.n:,}" if outcome.n else ""),
+    ):
+        if words:
+            lines.append(
+                textwrap.fill(f"{what}: {words}", WIDTH, initial_indent="  ", subsequent_indent="    ")
+            )
+    return "\n".join(lines)
+
+
+def _summary(results: Sequence[Verified]) -> str:
+    failed = [each for each in results if each.failed]
+    checks = sum(outcome.status != "skipped" for each in results for outcome in each.outcomes)
+    words = f"{len(results)} task{'s' * (len(results) != 1)}, {checks} checks: "
+    words += f"{sum(len(each.failed) for each in failed)} failed" if failed else "all passed"
+    return f"{words}. The probability of any false alarm is at most {ALARM:g}."
