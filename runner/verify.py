@@ -12,12 +12,14 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from benchmarks import registry
 from benchmarks.verification import ALARM, Outcome, fingerprint, verify
+
+T = TypeVar("T")
 
 JOBS = 8  # at most: a worker takes up to half a gigabyte
 SETTINGS = {  # of worker processes: one thread each, and string hashes of their own
@@ -53,15 +55,37 @@ def verify_all(names: Sequence[str], jobs: int, progress: Callable[[str], None])
     """
     for name in names:
         registry.task(name)
-    with _settings(), _workers(1) as fresh:
-        elsewhere = fresh.submit(_fingerprints, list(names)).result()
-    with _settings(), _workers(max(1, min(jobs, len(names), JOBS))) as pool:
-        running = {pool.submit(_verified, name, ALARM / len(names), elsewhere[name]): name for name in names}
+    with _settings():
+        calls = {name: (ALARM / len(names), digests) for name, digests in _elsewhere(names).items()}
         found = {}
-        for future in as_completed(running):
-            found[running[future]] = _result(future, running[future])
-            progress(running[future])
+        with _workers(max(1, min(jobs, len(names), JOBS))) as pool:
+            running = {pool.submit(_verified, name, *calls[name]): name for name in names}
+            for future in as_completed(running):
+                name = running[future]
+                try:
+                    found[name] = future.result()
+                except BrokenProcessPool:  # a neighbour may be to blame
+                    found[name] = _alone(_verified, name, *calls[name]) or _died(name)
+                progress(name)
     return [found[name] for name in names]
+
+
+def _elsewhere(names: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return each task's digest as one fresh interpreter finds it, or what kept it from that."""
+    together = _alone(_fingerprints, names)
+    if together is not None:
+        return together
+    died = {"error": "the process died"}
+    return {name: (_alone(_fingerprints, [name]) or {name: died})[name] for name in names}
+
+
+def _alone(call: Callable[..., T], *args: Any) -> T | None:
+    """Return what a call returns in an interpreter of its own; None where that died."""
+    with _workers(1) as pool:
+        try:
+            return pool.submit(call, *args).result()
+        except BrokenProcessPool:
+            return None
 
 
 def _verified(name: str, alarm: float, elsewhere: dict[str, str]) -> Verified:
@@ -70,16 +94,13 @@ def _verified(name: str, alarm: float, elsewhere: dict[str, str]) -> Verified:
     return Verified(task.name, task.features, task.classes, outcomes, time.perf_counter() - start)
 
 
-def _result(future: Future[Verified], name: str) -> Verified:
-    try:
-        return future.result()
-    except BrokenProcessPool:
-        task = registry.task(name)
-        died = Outcome("contract", "failed", "the worker process died, perhaps for memory", "an answer")
-        return Verified(task.name, task.features, task.classes, [died], 0.0)
+def _died(name: str) -> Verified:
+    task = registry.task(name)
+    outcome = Outcome("contract", "failed", "the process died, killed perhaps for memory", "an answer")
+    return Verified(task.name, task.features, task.classes, [outcome], 0.0)
 
 
-def _fingerprints(names: list[str]) -> dict[str, dict[str, str]]:
+def _fingerprints(names: Sequence[str]) -> dict[str, dict[str, str]]:
     """Return each task's digest as this interpreter finds it, or the error that it met."""
     found = {}
     for name in names:

@@ -10,11 +10,7 @@ from scipy import stats
 from benchmarks import registry
 from benchmarks.task import logsumexp
 from benchmarks.tasks.mixture import Mixture
-from benchmarks.verification import (
-    CHECKS,
-    case,
-    verify,
-)
+from benchmarks.verification import CHECKS, case, verify
 
 
 @pytest.fixture(autouse=True)
