@@ -171,3 +171,20 @@ def test_a_density_that_does_not_integrate_to_one_is_refused():
         TaskError, match=r"task gauss-nested: the density should integrate to 1, it integrates to 1\.105"
     ):
         evaluate(task)
+
+
+@pytest.mark.parametrize("name", list(registry.TASKS))
+def test_every_task_has_its_regions(name):
+    task = registry.task(name)
+    found = evaluate(task)
+    strata = [f"stratum-{i}" for i in range(1, STRATA + 1)]
+    assert {"all", "sparse99", "sparse95", *strata} <= set(found.weights)
+    for weights in found.weights.values():
+        assert weights.min() >= 0 and weights.sum() == pytest.approx(1, abs=1e-9)
+    together = sum(found.weights[stratum] for stratum in strata) / STRATA
+    np.testing.assert_allclose(together, found.weights["all"], atol=1e-12)
+    log_p = log_density(task, found.x)
+    means = [float(expectation(log_p, found.weights[stratum])) for stratum in strata]
+    assert means == sorted(means, reverse=True)
+    if found.replicates:
+        assert (found.weights["sparse99"] > 0).sum() >= 10_000 and len(found.checks) >= 16
