@@ -201,7 +201,8 @@ def _by_task(results: Sequence[Verified]) -> str:
         body.append((each.task, each.features, each.classes, passed, _least(each), f"{each.seconds:.1f}"))
     headers = ("task", "d", "k", "passed", "smallest p-value", "s")
     align = ("left", "right", "right", "left", "left", "right")
-    return tabulate(body, headers, "simple", colalign=align, maxcolwidths=[44, None, None, None, None, None])
+    widths = [44, None, None, None, None, None]
+    return tabulate(body, headers, "simple", colalign=align, maxcolwidths=widths, disable_numparse=True)
 
 
 def _least(result: Verified) -> str:

@@ -54,6 +54,7 @@ CHECKS = {
     "reproducible": Check(contract.reproducible, "data follow from the seed; prefixes"),
     "batch-invariance": Check(contract.batch_invariance, "one input's log_joint in any batch"),
     "posterior-sums-to-1": Check(tails.posterior_sums_to_one, "probabilities over classes"),
+    "logit-basis": Check(tails.logit_basis, "the log-odds lie in the span of `logit_basis`"),
     "tails": Check(tails.tails, "log_joint 50 interquartile ranges out"),
     "normalisation": Check(density.normalisation, "the density integrates to 1", True),
     "priors": Check(labels.priors, "posterior's mean, labels and `priors` agree", True),

@@ -137,9 +137,9 @@ class Case:
 class Bridge(NamedTuple):
     """Draws of a task, and then as many of a proposal g, with what tells which is which.
 
-    x (2n, d); posterior: P(c|x) (2n, k); log_p and log_ratio = log p - log g (2n,); component: of g, the most
-    likely at each x (2n,); log_total: the estimated log of p's integral; share: P(drawn from the task | x) under that estimate;
-    error: the estimate's standard error.
+    x (2n, d); posterior: P(c|x), (2n, k); log_p and log_ratio = log p - log g, (2n,); component: of g, the
+    most likely at each x, (2n,); log_total: the estimated log of p's integral, and error: its standard error;
+    share: P(drawn from the task | x) under that estimate, (2n,).
     """
 
     x: Array

@@ -20,15 +20,18 @@ from benchmarks.task import (
     parameters,
     training_data,
 )
-from benchmarks.verification.case import Case, Finding
+from benchmarks.verification.case import Case, Finding, support
 
 AGREE = 1e-9  # relative to 1 + |log joint|, what linear algebra may round differently
 FEW = 2_000  # examples
 
 
 def contract(case: Case) -> Finding:
-    """Check shapes and dtypes of what `sample` and `log_joint` return, labels, and the absence of NaN."""
+    """Check shapes and dtypes of what `sample` and `log_joint` return, labels and optional attributes."""
     task = case.task
+    fault = _fault_of_attributes(task)
+    if fault:
+        return fault
     for n in (1, 2, task.classes, task.features, FEW):
         fault = _fault_of_sample(task, *task.sample(n, case.rng("contract")), n)
         if fault:
@@ -39,6 +42,25 @@ def contract(case: Case) -> Finding:
         if len(np.unique(joint)) > task.classes * 10 and (joint == joint.astype(np.float32)).all():
             return Finding(False, "log_joint has float32 precision only", "log_joint computed in float64")
     return Finding(True, "shapes, dtypes, labels", "shapes, dtypes and labels as stated", FEW)
+
+
+def _fault_of_attributes(task: Task) -> Finding | None:
+    """Return what is wrong with the optional attributes, as far as it can be seen without drawing."""
+    for name in ("priors", "train_priors"):
+        values = getattr(task, name, None)
+        if values is not None:
+            array = np.asarray(values, dtype=np.float64)
+            if array.shape != (task.classes,) or not (array >= 0).all() or abs(array.sum() - 1) > AGREE:
+                return Finding(False, f"{name} {values}", f"{task.classes} probabilities that sum to 1")
+    shapes: dict[str, tuple[int, ...]] = {"window": (2,) if task.features == 1 else (task.features, 2)}
+    points = support(task)
+    if points is not None:
+        shapes["support"] = (len(points), task.features)
+    for name, shape in shapes.items():
+        value = getattr(task, name, None)
+        if value is not None and np.shape(value) != shape:
+            return Finding(False, f"{name} of shape {np.shape(value)}", f"shape {shape}")
+    return None
 
 
 def _fault_of_sample(task: Task, x: Any, y: Any, n: int) -> Finding | None:

@@ -1,4 +1,4 @@
-"""Checks of the log joint density's values: the posterior's sum, and what is left far from all data."""
+"""Checks of log_joint's values: the posterior's sum, the log-odds' basis, and values far from all data."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from benchmarks.verification.case import Case, Finding, Skipped, support
 FAR = 50.0  # interquartile ranges from the median
 UNDERFLOW = 80.0  # nats; exp of float32 gives 0 from -104, of float64 from -746
 FEW = 2_000  # examples
+FUNCTIONS = 1_000  # of a basis, at most
+FITTED = 1e-6  # relative to 1 + |log-odds|
 
 
 def posterior_sums_to_one(case: Case) -> Finding:
@@ -19,6 +21,34 @@ def posterior_sums_to_one(case: Case) -> Finding:
     off = float(np.abs(p.sum(axis=1) - 1).max())
     fine = off <= 1e-9 and bool((p >= 0).all())
     return Finding(fine, f"sums off by {off:.1g}", "1 to within 1e-09", len(x), "a sum off by 1e-09")
+
+
+def logit_basis(case: Case) -> Finding:
+    """Check that the log-odds lie in the span of the functions that `logit_basis` names, none too many.
+
+    Their number gives the parameters k that `efficiency` divides by.
+    """
+    basis = getattr(case.task, "logit_basis", None)
+    if basis is None:
+        raise Skipped("the task names no basis")
+    b = basis(case.training[0][:1]).shape[1]
+    if b > FUNCTIONS:
+        raise Skipped(f"{b:,} functions: too many to fit, above {FUNCTIONS:,}")
+    x = case.training[0][: max(FEW, 5 * b)]
+    columns, joint = np.asarray(basis(x)), checked_log_joint(case.task, x)
+    odds = joint[:, 1:] - joint[:, :1]
+    if columns.shape != (len(x), b) or not np.isfinite(columns).all() or not np.isfinite(odds).all():
+        return Finding(False, f"shape {columns.shape}, or infinite values", f"finite, of shape {(len(x), b)}")
+    scaled = columns / np.maximum(np.abs(columns).max(axis=0), 1e-300)
+    weights, _, rank, _ = np.linalg.lstsq(scaled, odds, rcond=1e-12)
+    off = float((np.abs(scaled @ weights - odds) / (1 + np.abs(odds))).max())
+    return Finding(
+        off <= FITTED and rank == b,
+        f"log-odds off the span by {off:.1g}; {rank} of {b} functions independent",
+        f"log-odds within {FITTED:g} of the span of independent functions",
+        len(x),
+        f"log-odds off the span by {FITTED:g}",
+    )
 
 
 def tails(case: Case) -> Finding:

@@ -488,6 +488,26 @@ class IncompleteSupport(Wrapped):
 
 
 CONSEQUENCES = {"normalisation", "priors", "sampler-density", "sampler-posterior", "independence"}
+
+
+class WrongBasis(Wrapped):
+    def logit_basis(self, x):
+        return np.concatenate([np.ones_like(x), x], axis=1)
+
+
+class RedundantBasis(Wrapped):
+    def logit_basis(self, x):
+        return np.concatenate([np.ones_like(x), x, x**2, 3 - x], axis=1)
+
+
+class UnevenPriors(Wrapped):
+    priors = (0.5, 0.4)
+
+
+class FlatWindow(Wrapped):
+    window = (-1, 1)
+
+
 FAULTS = {  # what is wrong: (a task with the fault, the checks that catch it)
     # one input
     "std for variance in log_joint, d = 1": (
@@ -523,7 +543,11 @@ FAULTS = {  # what is wrong: (a task with the fault, the checks that catch it)
     "raises": (Raises(EIGHT), "normalisation sampler-density sampler-posterior digest"),
     "labels from 1": (WrongLabels(LINE), "contract"),
     "one row for all": (OneShape(LINE), "contract"),
+    "x^2 missing in the basis": (WrongBasis(LINE), "logit-basis"),
+    "a function too many in the basis": (RedundantBasis(LINE), "logit-basis"),
+    "priors that sum to 0.9": (UnevenPriors(LINE), "contract"),
     # two inputs
+    "a window for one input": (FlatWindow(PLANE), "contract"),
     "std for variance in log_joint, d = 2": (Density(PLANE, variance_for_std(PLANE, 0)), "sampler-density"),
     "a component lost in log_joint, d = 2": (Lost(PLANE), "normalisation priors sampler-density"),
     "a component lost in the sampler, d = 2": (Density(without(PLANE, 1), PLANE), "sampler-density"),

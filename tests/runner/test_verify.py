@@ -60,7 +60,7 @@ def test_a_task_without_fault_is_shown_check_by_check(folder):
     for check in CHECKS:
         assert f"\n{check} " in out.stdout
     assert "500,000  a CDF off by 0." in out.stdout
-    assert "1 task, 12 checks: all passed" in out.stdout
+    assert "1 task, 13 checks: all passed" in out.stdout
     assert max(map(len, out.stdout.splitlines())) <= 100
 
 
