@@ -19,11 +19,17 @@ from benchmarks.architecture import Architecture
 from benchmarks.architectures.networks import NETWORKS
 from benchmarks.architectures.reference import REFERENCES
 from benchmarks.task import Task, TaskError
-from benchmarks.tasks import dimensions, gaussian1d, mixtures, shapes, transforms
+from benchmarks.tasks import dimensions, discrete, gaussian1d, mixtures, shapes, transforms
 
 T = TypeVar("T")
 
-TASKS: Mapping[str, Task] = {**gaussian1d.TASKS, **mixtures.TASKS, **shapes.TASKS, **dimensions.TASKS}
+TASKS: Mapping[str, Task] = {
+    **gaussian1d.TASKS,
+    **mixtures.TASKS,
+    **shapes.TASKS,
+    **dimensions.TASKS,
+    **discrete.TASKS,
+}
 ARCHITECTURES: Mapping[str, Architecture] = {**NETWORKS, **REFERENCES}
 TASK_PROTOCOL = ("name", "version", "features", "classes", "sample", "log_joint")
 
