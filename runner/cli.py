@@ -174,7 +174,9 @@ def list_(kind: str, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--task", "tasks", multiple=True, metavar="NAME ...", help="Which tasks. [default: all]")
+@click.option(
+    "--task", "tasks", multiple=True, metavar="NAME|file.py:attr ...", help="Which tasks. [default: all]"
+)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def verify(tasks: tuple[str, ...], as_json: bool) -> None:
     """Check tasks against themselves: sampler, density and posterior should be those of one law."""

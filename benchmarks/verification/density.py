@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from benchmarks.task import Array
+from benchmarks.task import Array, TaskError
 from benchmarks.verification.case import Case, Finding, Skipped, support
 from benchmarks.verification.goodness_of_fit import (
     POWER,
@@ -56,7 +56,7 @@ def _estimated_total(case: Case) -> Finding:
     return Finding(
         p >= case.level,
         f"{np.exp(bridge.log_total):.5f} ± {bridge.error:.1g} where the sampler goes",
-        f"1, to within chance: p at least {case.level:.0e}",
+        f"1, to within chance: p at least {case.level:.2g}",
         len(bridge.x),
         f"a total off by {np.expm1(size):.2%}",
         p,
@@ -73,7 +73,7 @@ def sampler_density(case: Case) -> Finding:
     return Finding(
         test.p >= case.level,
         f"p = {test.p:.2g}",
-        f"inputs that follow the density to within chance: p at least {case.level:.0e}",
+        f"inputs that follow the density to within chance: p at least {case.level:.2g}",
         len(case.sample[0]),
         words,
         test.p,
@@ -97,7 +97,10 @@ def _against_enumeration(case: Case) -> tuple[Test, str]:
     mass, place = case.support_joint.sum(axis=1), _places(case.sample[0], points)
     counts = np.bincount(place[place >= 0], minlength=len(points)).astype(float)
     if (place < 0).any() or (counts[mass == 0] > 0).any():
-        return Test(0.0, 0.0), f"an input that isn't in the support (found {case.sample[0][place < 0][:1]})"
+        raise TaskError(
+            f"expected inputs that the support lists, and with a probability above 0, found"
+            f" {(place < 0).sum():,} others, such as {case.sample[0][place < 0][:1]}"
+        )
     groups = [np.arange(len(points)), _equal_mass(mass)]
     groups += [np.unique(column, return_inverse=True)[1] for column in points.T]
     tests = [

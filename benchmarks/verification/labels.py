@@ -27,12 +27,11 @@ def priors(case: Case) -> Finding:
     stated = getattr(case.task, "priors", None)
     counts = np.bincount(case.sample[1], minlength=case.task.classes)
     if case.method == "bridge sampling":
-        tests = [_classes_of_both(case)]
+        level = case.level / (1 if stated is None else 3)
+        tests = [_classes_of_both(case, level)]
         if stated is not None:
-            tests += [
-                multinomial(counts, np.asarray(stated), case.level),
-                _mean_posterior(case, np.asarray(stated)),
-            ]
+            stated = np.asarray(stated)
+            tests += [multinomial(counts, stated, level), _mean_posterior(case, stated, level)]
     else:
         exact, margin = _integrated_priors(case)
         if stated is not None and np.abs(exact - stated).max() > margin:
@@ -47,7 +46,7 @@ def priors(case: Case) -> Finding:
     return Finding(
         test.p >= case.level,
         f"labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
-        f"{against}, {_listed(_mean(case))}, to within chance: p at least {case.level:.0e}",
+        f"{against}, {_listed(_mean(case))}, to within chance: p at least {case.level:.2g}",
         int(counts.sum()),
         f"{test.detects:.2%} of the labels in a wrong class",
         test.p,
@@ -68,7 +67,7 @@ def _mean(case: Case) -> Array:
     return _integrated_priors(case)[0]
 
 
-def _classes_of_both(case: Case) -> Test:
+def _classes_of_both(case: Case, level: float) -> Test:
     """Test, class by class, how many examples of two samples are the task's and of that class.
 
     Given the pooled inputs, each is with probability P(c|x) p / (p + g), for the proposal's density g.
@@ -78,11 +77,11 @@ def _classes_of_both(case: Case) -> Test:
     for c in range(case.task.classes):
         outcome = np.append(y == c, np.zeros(len(y), dtype=bool))
         found = residuals(outcome, bridge.share * bridge.posterior[:, c], cell)
-        tests.append(bernoulli(found, case.level / case.task.classes))
+        tests.append(bernoulli(found, level / case.task.classes))
     return together(tests)
 
 
-def _mean_posterior(case: Case, stated: Array) -> Test:
+def _mean_posterior(case: Case, stated: Array, level: float) -> Test:
     """Test the posterior's mean over the sample against stated priors."""
     n = len(case.posterior)
     total, variance = n * (case.posterior.mean(axis=0) - stated), n * case.posterior.var(axis=0)
@@ -90,7 +89,7 @@ def _mean_posterior(case: Case, stated: Array) -> Test:
         Residuals(total[c : c + 1], variance[c : c + 1], np.array([n]), n * stated[c : c + 1])
         for c in range(len(stated))
     ]
-    return together([bernoulli(one, case.level / len(stated)) for one in each])
+    return together([bernoulli(one, level / len(stated)) for one in each])
 
 
 def sampler_posterior(case: Case) -> Finding:
@@ -108,7 +107,7 @@ def sampler_posterior(case: Case) -> Finding:
     return Finding(
         test.p >= case.level,
         f"p = {test.p:.2g}",
-        f"labels that follow the posterior to within chance: p at least {case.level:.0e}",
+        f"labels that follow the posterior to within chance: p at least {case.level:.2g}",
         len(y),
         f"a class probability off by {100 * test.detects:.2g} percentage points on average",
         test.p,
@@ -147,26 +146,21 @@ def independence(case: Case) -> Finding:
         size = int(cell.max()) + 1
         table = np.bincount(cell[:-1] * size + cell[1:], minlength=size * size).reshape(size, size)
         table = table[np.ix_(table.sum(axis=1) > 0, table.sum(axis=0) > 0)]
-        p = (
-            stats.chi2_contingency(table, lambda_="log-likelihood", correction=False).pvalue
-            if table.size > 1
-            else 1
-        )
-        freedom = max(1, (len(table) - 1) ** 2)
-        tests.append(Test(float(p), _association(level, freedom, len(y))))
+        if table.size > 1:
+            p = stats.chi2_contingency(table, lambda_="log-likelihood", correction=False).pvalue
+            size = np.sqrt(noncentrality(level, (len(table) - 1) ** 2) / len(y))
+            tests.append(Test(float(p), float(size)))
+    if not tests:
+        raise Skipped("one label and one density: nothing to compare")
     test = together(tests)
     return Finding(
         test.p >= case.level,
         f"p = {test.p:.2g}",
-        f"examples independent of the one before, to within chance: p at least {case.level:.0e}",
+        f"examples independent of the one before, to within chance: p at least {case.level:.2g}",
         len(y),
         f"a correlation of {test.detects:.2g} with the example before",
         test.p,
     )
-
-
-def _association(level: float, freedom: int, n: int) -> float:
-    return float(np.sqrt(noncentrality(level, freedom) / n))
 
 
 def train_priors(case: Case) -> Finding:
@@ -176,22 +170,22 @@ def train_priors(case: Case) -> Finding:
     if stated is None and sampler is None:
         raise Skipped("training data follow the test law")
     if stated is None or sampler is None:
-        there, missing = (
-            ("sample_train", "train_priors") if stated is None else ("train_priors", "sample_train")
-        )
-        return Finding(False, f"{there} without {missing}", "both or neither")
+        there = "sample_train" if stated is None else "train_priors"
+        return Finding(False, f"{there} alone", "train_priors and sample_train, or neither")
     x, y = training_data(case.task, case.seed, len(case.sample[1]))
     counts, stated = np.bincount(y, minlength=case.task.classes), np.asarray(stated)
-    tests = [multinomial(counts, stated, case.level / 2)]
+    conditionals = _conditionals(case, x, y)
+    level = case.level / (2 + len(conditionals))
+    tests = [multinomial(counts, stated, level)]
     test_priors = getattr(case.task, "priors", None if case.method == "bridge sampling" else _mean(case))
     if test_priors is not None:
         joint = case.log_joint(x) + np.log(stated) - np.log(np.asarray(test_priors))
-        tests.append(calibration(y, np.exp(joint - logsumexp(joint)[:, None]), case.level / 2))
-    test = together([*tests, *_conditionals(case, x, y)])
+        tests.append(calibration(y, np.exp(joint - logsumexp(joint)[:, None]), level))
+    test = together([*tests, *conditionals])
     return Finding(
         test.p >= case.level,
         f"training labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
-        f"the task's train_priors, {_listed(stated)}, to within chance: p at least {case.level:.0e}",
+        f"the task's train_priors, {_listed(stated)}, to within chance: p at least {case.level:.2g}",
         len(y),
         f"{tests[0].detects:.2%} of the labels in a wrong class",
         test.p,

@@ -249,6 +249,11 @@ def test_a_task_without_fault_passes(task):
             assert each.n and each.detects, each
 
 
+@pytest.mark.parametrize("name", registry.TASKS)
+def test_every_registered_task_passes(name):
+    assert [each for each in verify(registry.task(name)) if each.status == "failed"] == []
+
+
 # --- planted faults ---------------------------------------------------------------------------------------
 
 

@@ -85,7 +85,7 @@ def test_the_alarm_is_shared_among_the_statistical_checks():
     outcomes = verify(space())
     assert {each.check for each in outcomes if each.p is not None} <= set(statistical)
     level = ALARM / len(statistical)
-    assert all(f"p at least {level:.0e}" in each.expected for each in outcomes if each.p is not None)
+    assert all(f"p at least {level:.2g}" in each.expected for each in outcomes if each.p is not None)
 
 
 # --- sizes of faults --------------------------------------------------------------------------------------
