@@ -68,9 +68,12 @@ def interval(logs: ArrayLike) -> tuple[float, float]:
 
 
 def log(values: ArrayLike) -> NDArray[np.float64]:
-    """Natural logarithm with log 0 = -inf and no warning; shape as given."""
+    """Natural logarithm with log 0 = -inf and no warning; shape as given.
+
+    A divergence of 0 may come out below 0 by rounding, some 1e-18, and counts as 0.
+    """
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.asarray(values, dtype=float)))
+        return np.asarray(np.log(np.maximum(np.asarray(values, dtype=float), 0)))
 
 
 @lru_cache

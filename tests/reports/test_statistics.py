@@ -82,3 +82,9 @@ def test_grouped_geometric_mean_agrees_with_scipy_whatever_the_order():
 def test_log_of_zero_is_minus_infinity_without_a_warning(recwarn):
     assert log([0.0]).tolist() == [-np.inf]
     assert not recwarn.list
+
+
+def test_a_divergence_of_zero_that_rounding_took_below_zero_counts_as_zero():
+    assert geometric_mean([0.1, -4e-18]) == 0
+    series = pd.Series([0.1, -4e-18], index=pd.MultiIndex.from_tuples([("a", 0), ("a", 1)], names=["k", "s"]))
+    assert grouped_geometric_mean(series, ["k"]).tolist() == [0]
