@@ -19,7 +19,7 @@ from benchmarks.architecture import Architecture
 from benchmarks.architectures.networks import NETWORKS
 from benchmarks.architectures.reference import REFERENCES
 from benchmarks.task import Task, TaskError
-from benchmarks.tasks import dimensions, discrete, gaussian1d, mixtures, shapes, transforms
+from benchmarks.tasks import dimensions, discrete, gaussian1d, mixtures, real_data, shapes, transforms
 
 T = TypeVar("T")
 
@@ -29,6 +29,7 @@ TASKS: Mapping[str, Task] = {
     **shapes.TASKS,
     **dimensions.TASKS,
     **discrete.TASKS,
+    **real_data.TASKS,
 }
 ARCHITECTURES: Mapping[str, Architecture] = {**NETWORKS, **REFERENCES}
 TASK_PROTOCOL = ("name", "version", "features", "classes", "sample", "log_joint")
