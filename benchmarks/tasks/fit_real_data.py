@@ -22,6 +22,7 @@ from sklearn.datasets import load_digits, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
+from threadpoolctl import threadpool_limits
 
 from benchmarks.task import Array, log_posterior
 from benchmarks.tasks.mixture import Mixture
@@ -94,7 +95,8 @@ SOURCES = {
 
 def fit(x: Array, y: Array, settings: Settings) -> dict[str, Any]:
     """Return the parameters of a mixture for each class, as real_data.mixture reads them."""
-    fitted = [_fit_class(x[y == c], settings) for c in range(y.max() + 1)]
+    with threadpool_limits(1):  # on small matrices, threads mostly wait for each other
+        fitted = [_fit_class(x[y == c], settings) for c in range(y.max() + 1)]
     names = ("shares", "means", "factors", "variances")
     return {
         "labels": np.repeat(np.arange(len(fitted)), settings.components).tolist(),
