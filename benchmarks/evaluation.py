@@ -158,7 +158,7 @@ def _enumerated(task: Task) -> Points:
         x=as_networks_see(support[there]),
         log_joint=joint[there],
         weights=region_weights(atoms(np.exp(log_mass[there]), log_mass[there])),
-        method=f"enumeration of all {there.sum():,} inputs",
+        method=f"enumeration, all {there.sum():,} inputs",
         error=abs(total - 1),
     )
 

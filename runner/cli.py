@@ -162,7 +162,7 @@ def list_(kind: str, as_json: bool) -> None:
     """Show the registered tasks, architectures, suites or metrics."""
     import json
 
-    from runner.listing import LISTINGS, table
+    from runner.listing import LISTINGS, footnote, table
 
     rows = LISTINGS[kind]()
     if as_json:
@@ -171,6 +171,8 @@ def list_(kind: str, as_json: bool) -> None:
     import shutil
 
     click.echo(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    if note := footnote(kind):
+        click.echo(note)
 
 
 @cli.command()

@@ -101,6 +101,17 @@ def table(rows: Rows, width: int | None) -> str:
     return "\n".join(line if not width or len(line) <= width else line[: width - 1] + "…" for line in lines)
 
 
+def footnote(kind: str) -> str:
+    """Return what is to be said below a table: of tasks, the transforms that may stand behind a name."""
+    if kind != "tasks":
+        return ""
+    from benchmarks.tasks.transforms import TRANSFORMS
+
+    longest = max(len(transform.usage) for transform in TRANSFORMS.values())
+    lines = [f"  +{each.usage:<{longest}}  {each.description}" for each in TRANSFORMS.values()]
+    return "\n".join(["", "Behind a name, as in xor-2d+nuisance(6)+label-noise(0.1):", *lines])
+
+
 def _text(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
