@@ -12,6 +12,8 @@ import pandas as pd
 from reports.results import RECORD_COLUMNS, Curves, Results
 from runner.store import Store, StoreError
 
+MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that not every task has
+
 
 def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     """Return everything that a report shows about the last grid run in a folder; raises StoreError."""
@@ -27,7 +29,8 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     return Results(
         suite=suite,
         records=_records(store, seeds, set(suite["budgets"])),
-        tasks=_summaries(store, "task", suite["tasks"]),
+        # Floats, so that a number which no task of the grid has is NaN and not None.
+        tasks=_summaries(store, "task", suite["tasks"]).astype(dict.fromkeys(MAY_LACK, "float64")),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
         curves=_curves(store, seeds, suite["tasks"]),
         manifest=manifest,
