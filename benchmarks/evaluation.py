@@ -22,8 +22,8 @@ class Evaluation:
 
     x: (n, d) float64, exactly representable in float32, as the networks see it; weights: {region: (n,),
     sums to 1}; log_posterior: (n, k) nats; error: how far the density's integral is from 1, NaN where it
-    isn't integrated; window: what figures show, as the task states it, or None; checks, replicates and
-    tails: see `benchmarks.regions.Points`, how a number's integration error is found.
+    isn't integrated; window (d, 2): what figures show, or None; checks, replicates and tails: see
+    `benchmarks.regions.Points`, how a number's integration error is found.
     """
 
     x: Array
@@ -31,7 +31,7 @@ class Evaluation:
     log_posterior: Array
     method: str
     error: float
-    window: tuple[float, float] | None = None
+    window: Array | None = None
     checks: tuple[Rule, ...] = ()
     replicates: bool = False
     tails: tuple[tuple[Array, ...], ...] = ()
@@ -91,8 +91,8 @@ class Evaluation:
         """Return the integration error of a number, from what each check rule says, and what rounding adds.
 
         Of replicates: two standard errors, and the bias that their smaller size shows (a jackknife's
-        estimate). Of coarser rules: the largest disagreement, each times its factor. NaN where there is no
-        number.
+        estimate). Of coarser rules: the largest disagreement, each times its factor, and the value times
+        what the density's integral is off. NaN where there is no number.
         """
         if not np.isfinite(value):
             return float("nan")
@@ -106,7 +106,8 @@ class Evaluation:
         else:
             factors = np.array([rule.factor for rule in self.checks])
             error = max(np.abs(differences * factors)[there], default=float("nan") if len(checks) else 0.0)
-        return float(error) + resolution * abs(value)
+        off = 0.0 if np.isnan(self.error) else self.error
+        return float(error) + (resolution + (off if resolution else 0.0)) * abs(value)
 
 
 def expectation(values: Array, weights: Array) -> Array:
@@ -142,20 +143,25 @@ def evaluate(task: Task) -> Evaluation:
     parts = points._asdict()
     joint = parts.pop("log_joint")
     log_posterior = joint - logsumexp(joint)[:, None]
-    return Evaluation(**parts, log_posterior=log_posterior, window=getattr(task, "window", None))
+    return Evaluation(**parts, log_posterior=log_posterior)
 
 
 def _enumerated(task: Task) -> Points:
     """Return every input there is; nothing is left to err but rounding."""
-    support = task.support  # type: ignore[attr-defined]
+    support = as_networks_see(task.support)  # type: ignore[attr-defined]
+    if task.features == 1:
+        support = np.sort(support, axis=0)  # along a line, so that crossings lie between neighbours
     joint = checked_log_joint(task, support)
     log_mass = logsumexp(joint)
     total = float(np.exp(log_mass).sum())
     if not abs(total - 1) < 1e-9:
-        raise TaskError(f"task {task.name}: the probabilities should sum to 1, they sum to {total:.9g}")
+        raise TaskError(
+            f"task {task.name}: the probabilities of the support, rounded to float32 as networks see it,"
+            f" should sum to 1, they sum to {total:.9g}"
+        )
     there = np.isfinite(log_mass)
     return Points(
-        x=as_networks_see(support[there]),
+        x=support[there],
         log_joint=joint[there],
         weights=region_weights(atoms(np.exp(log_mass[there]), log_mass[there])),
         method=f"enumeration, all {there.sum():,} inputs",
@@ -172,7 +178,9 @@ def corrected(task: Task, evaluation: Evaluation, log_q: Array) -> Array:
     train_priors = getattr(task, "train_priors", None)
     if train_priors is None:
         return log_q
-    return normalised(log_q + evaluation.log_prior - np.log(train_priors))
+    stated = getattr(task, "priors", None)
+    log_prior = evaluation.log_prior if stated is None else np.log(stated)
+    return normalised(log_q + log_prior - np.log(train_priors))
 
 
 def normalised(log_q: Array) -> Array:

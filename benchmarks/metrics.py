@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.evaluation import RESOLUTION, Evaluation, expectation, kl
+from benchmarks.regions import WINDOW
 from benchmarks.shape import (
     calibration_split,
     crossing_measures,
@@ -171,7 +172,7 @@ def _pointwise_scores(metric: Metric, evaluation: Evaluation, log_q: Array) -> I
     checks = [expectation(values[rule.points], rule.table[:regions]) for rule in evaluation.checks]
     for i, (region, weights) in enumerate(list(evaluation.weights.items())[:regions]):
         value = float(averages[i])
-        if divergent(evaluation, values, weights, value):
+        if region != WINDOW and divergent(evaluation, values, weights, value):
             yield Score(metric.name, region, np.inf, np.nan, DIVERGENT)
         else:
             error = evaluation.integration_error(value, [check[i] for check in checks])

@@ -8,12 +8,14 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.regions import Cells, Points, Rule, as_networks_see, region_weights
-from benchmarks.task import Array, Task, TaskError, checked_log_joint, log_density, logsumexp
+from benchmarks.task import Array, Task, TaskError, checked_log_joint, log_density
 
 NODES = {1: 4097, 2: 257}  # an axis: about 0.005 and 0.03 standard deviations apart in the bulk
 SHARE = {1: 1e-20, 2: 1e-10}  # of the mass for a unit of t, which ends the range that is then doubled
 COARSE = {1: (4, 0.5), 2: (2, 1.0)}  # every which node a check rule takes, and its factor
 NEGLIGIBLE = {1: 0.0, 2: 1e-16}  # mass of all nodes together that is left out where no window shows them
+TOLERANCE = 1e-2  # of the density's integral: weights sum to 1 whatever it is, and every error includes it
+ROWS = 65_536  # of the fine grid that are worked on at once
 ZONES = 4  # of equal width, in the outer half of the range: do contributions settle there?
 
 
@@ -44,26 +46,28 @@ def integrate(task: Task) -> Points:
     depends on where between two nodes that lies; so a number's error is the largest disagreement with the
     rules that take a quarter of the nodes, times a factor (with one input 0.5: at a kink they err 16 times
     as much, at a jump four times), or with half the range. Raises TaskError where the density doesn't
-    integrate to 1.
+    integrate to 1, or the window isn't one.
     """
     centre, scale = _bulk(task)
     reach = _reach(task, centre, scale)
     nodes = NODES[task.features]
     axes = [_axis(*each, nodes) for each in zip(centre, scale, np.arcsinh(2 * np.sinh(reach)), strict=True)]
-    x = _mesh([axis.x for axis in axes])
-    log_joint = checked_log_joint(task, x)
-    mass = np.exp(logsumexp(log_joint)).reshape((nodes,) * len(axes))
+    fine = _mesh([axis.fine for axis in axes])
+    log_p = np.concatenate([log_density(task, fine[i : i + ROWS]) for i in range(0, len(fine), ROWS)])
+    density = np.exp(log_p).reshape([len(axis.fine) for axis in axes])
+    mass = density[(slice(None, None, 2),) * len(axes)]
     for i, axis in enumerate(axes):
         mass = mass * np.expand_dims(axis.dx, tuple(j for j in range(len(axes)) if j != i))
     total = float(mass.sum())
-    if not abs(total - 1) < 1e-6:
-        raise TaskError(f"task {task.name}: the density should integrate to 1, it integrates to {total:.9g}")
-    fine = [axis.fine for axis in axes]
-    density = np.exp(log_density(task, _mesh(fine))).reshape([len(each) for each in fine])
-    return _points(task, _Grid(axes, reach, mass, density), x, log_joint)
+    if not abs(total - 1) < TOLERANCE:
+        raise TaskError(
+            f"task {task.name}: the density should integrate to 1, it integrates to {total:.9g}; it isn't"
+            " normalised, too narrow for the grid, or discrete (then the task needs a `support`)"
+        )
+    return _points(task, _Grid(axes, reach, mass, density), _mesh([axis.x for axis in axes]))
 
 
-def _points(task: Task, grid: _Grid, x: Array, log_joint: Array) -> Points:
+def _points(task: Task, grid: _Grid, x: Array) -> Points:
     """Return what the grid says, without the nodes that neither carry mass nor are shown."""
     window = _window(task)
     indices = np.indices(grid.mass.shape).reshape(grid.mass.ndim, -1)
@@ -81,11 +85,12 @@ def _points(task: Task, grid: _Grid, x: Array, log_joint: Array) -> Points:
     counts = " x ".join(f"{len(axis.t):,}" for axis in grid.axes)
     return Points(
         x=x[kept],
-        log_joint=log_joint[kept],
+        log_joint=checked_log_joint(task, x[kept]),
         weights=region_weights(_cells(grid, node, 1, window)),
         method=f"quadrature, {counts} nodes on {ranges}",
         error=abs(float(grid.mass.sum()) - 1),
         checks=tuple(rules),
+        window=window,
         tails=_tails(t / np.array([axis.t[-1] for axis in grid.axes])[:, None]),
     )
 
@@ -150,8 +155,18 @@ def _mesh(axes: list[Array]) -> Array:
 
 
 def _window(task: Task) -> Array | None:
-    window = getattr(task, "window", None)
-    return None if window is None else np.reshape(np.asarray(window, dtype=np.float64), (task.features, 2))
+    """Return the display window (d, 2), None where there is none; raises TaskError."""
+    stated = getattr(task, "window", None)
+    if stated is None:
+        return None
+    expected = "(low, high)" if task.features == 1 else "((low, high), (low, high))"
+    try:
+        window = np.reshape(np.asarray(stated, dtype=np.float64), (task.features, 2))
+    except (TypeError, ValueError):
+        raise TaskError(f"task {task.name}: expected a window {expected}, found {stated!r}") from None
+    if not (np.isfinite(window).all() and (window[:, 0] < window[:, 1]).all()):
+        raise TaskError(f"task {task.name}: expected a window {expected} with low < high, found {stated!r}")
+    return window
 
 
 def _inside(x: Array, window: Array) -> Array:

@@ -12,6 +12,7 @@ import numpy as np
 from benchmarks.task import Array
 
 STRATA = 10
+WINDOW = "sparse99-uniform"  # the sparse region inside the display window, each part of it alike
 SPARSE = {"sparse99": 0.99, "sparse95": 0.95}  # region: mass of the highest-density region that it leaves out
 
 
@@ -39,7 +40,8 @@ class Points(NamedTuple):
     x (n, d), rounded as networks see it; log_joint (n, k) nats; weights: {region: (n,), sums to 1}; method,
     in words; error: how far the density's integral is from 1, NaN where it isn't integrated; checks: rules
     that tell the integration error; replicates: whether these are independent and make up the whole, rather
-    than coarser versions of it; tails: for each tail, from near to far, zones of indices of equal width.
+    than coarser versions of it; window (d, 2): what figures show, or None; tails: for each tail, from near
+    to far, zones of indices of equal width.
     """
 
     x: Array
@@ -49,6 +51,7 @@ class Points(NamedTuple):
     error: float
     checks: tuple[Rule, ...] = ()
     replicates: bool = False
+    window: Array | None = None
     tails: tuple[tuple[Array, ...], ...] = ()
 
 
@@ -85,7 +88,7 @@ def region_weights(cells: Cells) -> dict[str, Array]:
         shares[f"stratum-{i + 1}"] = below[i] - below[i + 1]
     weights = {"all": cells.mass} | {region: cells.mass * share for region, share in shares.items()}
     if cells.window is not None:
-        weights["sparse99-uniform"] = cells.window * shares["sparse99"]
+        weights[WINDOW] = cells.window * shares["sparse99"]
     return {region: weight / weight.sum() for region, weight in weights.items() if weight.sum() > 0}
 
 
@@ -116,7 +119,9 @@ def _cells_below(cells: Cells, quantile: float) -> Array:
 
     def share(log_threshold: float) -> Array:
         threshold = np.exp(log_threshold)
-        return np.asarray(np.where(high > low, np.clip((threshold - low) / width, 0, 1), threshold > low))
+        with np.errstate(over="ignore"):  # cells far out, whose densities are subnormal
+            part = np.clip((threshold - low) / width, 0, 1)
+        return np.asarray(np.where(high > low, part, threshold > low))
 
     def excess(log_threshold: float) -> float:
         return float(cells.mass @ share(log_threshold)) - quantile * float(cells.mass.sum())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
 import re
 import zipfile
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import NamedTuple
 
 import numpy as np
@@ -25,17 +25,17 @@ NUMBERS = 2**23  # at most in x, and a quarter of that in the posterior: what an
 
 
 class _Draws(NamedTuple):
-    """Kept draws, replicate by replicate, and the first row that each of their samplers drew.
+    """Kept draws, replicate by replicate, and a hash of the sampler's first batch.
 
     x (n, d) float32; log_density (n,) nats; mass (n,), sums to 1 in each replicate; counts (replicates,)
-    of rows; first (replicates, d).
+    of rows; batch (32,) bytes.
     """
 
     x: Array
     log_density: Array
     mass: Array
     counts: Array
-    first: Array
+    batch: Array
 
 
 def integrate(task: Task) -> Points:
@@ -55,8 +55,7 @@ def integrate(task: Task) -> Points:
         return _points(draws, joint)
     parts = [_replicate(task, number) for number in range(REPLICATES)]
     x, log_p, mass = (np.concatenate(part) for part in zip(*parts, strict=True))
-    first = np.stack([_batch(task, number, 0)[0] for number in range(REPLICATES)])
-    draws = _Draws(x, log_p, mass, np.array([len(part[1]) for part in parts]), first)
+    draws = _Draws(x, log_p, mass, np.array([len(part[1]) for part in parts]), _hash(_batch(task, 0, 0)))
     _save(path, draws)
     return _points(draws, checked_log_joint(task, x.astype(np.float64)))
 
@@ -83,15 +82,21 @@ def _points(draws: _Draws, log_joint: Array) -> Points:
 
 def _replicate(task: Task, number: int) -> tuple[Array, Array, Array]:
     """Return x (n, d) float32, log density (n,) and mass (n,) of the draws that a replicate keeps."""
-    batches = [_batch(task, number, batch) for batch in range(DRAWS // BATCH)]
-    log_p = np.concatenate([log_density(task, x) for x in batches])
-    zone = np.searchsorted(np.quantile(log_p, [mass for mass, _ in TAILS]), log_p, side="right")
-    bulk = min(BULK, NUMBERS // max(task.features, 4 * task.classes) // REPLICATES)
+    batches, log_ps = [], []
+    for batch in range(DRAWS // BATCH):
+        x = _batch(task, number, batch)
+        batches.append(x.astype(np.float32))
+        log_ps.append(log_density(task, x))
+    log_p = np.concatenate(log_ps)
+    tied = np.round(log_p, 9)  # densities that are equal on paper differ in the last bits
+    zone = np.searchsorted(np.quantile(tied, [mass for mass, _ in TAILS]), tied, side="right")
+    bulk = max(1, min(BULK, NUMBERS // max(task.features, 4 * task.classes) // REPLICATES))
     kept = np.arange(DRAWS) < np.array([draws for _, draws in TAILS] + [bulk])[zone]
-    masses = np.diff([0, *(mass for mass, _ in TAILS), 1])
-    mass = masses[zone] / np.bincount(zone[kept], minlength=len(masses))[zone]
+    # A zone weighs what was drawn in it: where densities tie that needn't be the mass that bounds it.
+    drawn, left = (np.bincount(which, minlength=len(TAILS) + 1) for which in (zone, zone[kept]))
+    mass = (drawn / np.maximum(left, 1))[zone[kept]] / DRAWS
     x = np.concatenate([x[kept[i * BATCH : (i + 1) * BATCH]] for i, x in enumerate(batches)])
-    return x.astype(np.float32), log_p[kept], mass[kept]
+    return x, log_p[kept], mass
 
 
 def _batch(task: Task, number: int, batch: int) -> Array:
@@ -117,10 +122,15 @@ def _file_name(task: Task) -> str:
 
 def _unchanged(task: Task, draws: _Draws) -> Array | None:
     """Return the log joint (n, k) at kept draws, None where the task no longer draws and weighs them so."""
-    if not np.array_equal(draws.first[0], _batch(task, 0, 0)[0]):
+    if not np.array_equal(draws.batch, _hash(_batch(task, 0, 0))):
         return None
     joint = checked_log_joint(task, draws.x.astype(np.float64))
     return joint if np.allclose(logsumexp(joint), draws.log_density, rtol=1e-9, atol=1e-9) else None
+
+
+def _hash(x: Array) -> Array:
+    """Return a hash (32,) of draws."""
+    return np.frombuffer(hashlib.sha256(x.astype("<f4").tobytes()).digest(), dtype=np.uint8)
 
 
 def _load(path: Path) -> _Draws | None:
@@ -134,9 +144,13 @@ def _load(path: Path) -> _Draws | None:
 
 def _save(path: Path, draws: _Draws) -> None:
     """Keep draws for the next run, in place whole or not at all; where that can't be done, go without."""
-    aside = path.with_suffix(f".{os.getpid()}")
-    with contextlib.suppress(OSError):
+    aside = None
+    try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with aside.open("wb") as file:
+        with NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
+            aside = Path(file.name)
             np.savez(file, **draws._asdict())
         aside.replace(path)
+    except OSError:
+        if aside is not None:
+            aside.unlink(missing_ok=True)

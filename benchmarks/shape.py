@@ -15,6 +15,7 @@ from benchmarks.task import Array, logsumexp
 
 CALIBRATION_BINS = 100
 ECE_BINS = 15
+NO_INFORMATION = 1e-12  # nats
 ON_A_LINE = 10_000  # points: more than a quadrature over one input has
 
 
@@ -26,7 +27,12 @@ class Value(NamedTuple):
 
 
 def information_gap(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return E KL(p || q) / I(X;C), so that predicting the class priors costs exactly 1."""
+    """Return E KL(p || q) / I(X;C), so that predicting the class priors costs exactly 1.
+
+    Blank where x says nothing about the class, to rounding.
+    """
+    if evaluation.information < NO_INFORMATION:
+        return {"information_gap": Value(np.nan, "x says nothing about the class: I(X;C) is 0")}
     return {"information_gap": Value(_expected_kl(evaluation, log_q) / evaluation.information)}
 
 
@@ -143,7 +149,7 @@ class Crossings(NamedTuple):
 
 def crossings(evaluation: Evaluation, log_p: Array) -> Crossings:
     """Return where the most probable class changes inside the window, by linear interpolation of log-odds."""
-    low, high = evaluation.window or (-np.inf, np.inf)
+    low, high = (-np.inf, np.inf) if evaluation.window is None else evaluation.window[0]
     x = evaluation.x[:, 0]
     inside = np.flatnonzero((x >= low) & (x <= high))
     x, log_p = x[inside], log_p[inside]

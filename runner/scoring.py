@@ -91,7 +91,8 @@ def curve_points(evaluation: Evaluation) -> Array:
     """Return where posterior curves are kept, (m, 1): an even grid over the window of a line, else none."""
     if evaluation.window is None or evaluation.x.shape[1] > 1:
         return np.empty((0, evaluation.x.shape[1]))
-    return as_networks_see(np.linspace(*evaluation.window, CURVE_POINTS)[:, None])
+    low, high = evaluation.window[0]
+    return as_networks_see(np.linspace(low, high, CURVE_POINTS)[:, None])
 
 
 def points(evaluation: Evaluation) -> Array:
@@ -103,7 +104,9 @@ def task_summary(name: str) -> dict[str, Any]:
     """Return what a report says about a registered task, as plain data; entropies in nats."""
     task, evaluation = registry.task(name), evaluation_of(name)
     line = task.features == 1
-    low, high = evaluation.window if line and evaluation.window else (None, None)
+    low, high = evaluation.window[0].tolist() if line and evaluation.window is not None else (None, None)
+    # The k/2N law is about training data that follow the test law.
+    shifted = getattr(task, "train_priors", None) is not None
     return {
         "description": getattr(task, "description", ""),
         "features": task.features,
@@ -112,7 +115,7 @@ def task_summary(name: str) -> dict[str, Any]:
         "bayes_error": evaluation.bayes_error,
         "information": evaluation.information,
         "crossings": len(crossings(evaluation, evaluation.log_posterior).x) if line else None,
-        "parameters": conditional_parameters(task),
+        "parameters": None if shifted else conditional_parameters(task),
         "low": low,
         "high": high,
         "method": evaluation.method,

@@ -1,5 +1,7 @@
 """Two inputs, and heavy tails, against closed forms and adaptive integration."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from models import with_odds
@@ -8,7 +10,7 @@ from scipy import integrate, stats
 from benchmarks import quadrature
 from benchmarks.evaluation import evaluate, expectation, kl, normalised
 from benchmarks.metrics import score
-from benchmarks.task import log_posterior
+from benchmarks.task import TaskError, log_posterior
 from benchmarks.tasks.mixture import Mixture
 
 
@@ -140,3 +142,58 @@ def test_one_tail_is_enough_to_diverge():
     x = evaluation.x[:, 0]
     found = numbers(evaluation, with_odds(np.where(x > 0, x**2, -np.abs(x))))
     assert found["expected_kl", "all"].value == np.inf
+
+
+def test_an_average_over_the_window_never_diverges():
+    task = heavy(2)
+    wide = Mixture(**{f: getattr(task, f) for f in Mixture.__dataclass_fields__} | {"window": (-1e4, 1e4)})
+    evaluation = evaluate(wide)
+    found = numbers(evaluation, with_odds(evaluation.x[:, 0]))
+    assert np.isfinite(found["expected_kl", "sparse99-uniform"].value)
+
+
+# --- awkward places and scales ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mean", "std"), [(1000, 0.1), (1e5, 1), (1, 1e-5), (0, 1e-20), (0, 1e12)])
+def test_places_and_scales_where_float32_is_coarse_integrate(mean, std):
+    task = Mixture("far", "", [0.5, 0.5], [0, 1], [[mean], [mean + 3 * std]], [[[std**2]]] * 2)
+    assert evaluate(task).error < 1e-6
+    square = Mixture(
+        "far", "", [0.5, 0.5], [0, 1], [[mean] * 2, [mean + 3 * std] * 2], [np.eye(2) * std**2] * 2
+    )
+    assert evaluate(square).error < 1e-6
+
+
+class Uniform:
+    """Two overlapping squares, a density with jumps."""
+
+    name, version, features, classes = "squares", 1, 2, 2
+
+    def sample(self, n, rng):
+        y = rng.integers(2, size=n)
+        return rng.random((n, 2)) + 0.5 * y[:, None], y
+
+    def log_joint(self, x):
+        inside = [((x >= low) & (x <= low + 1)).all(axis=1) for low in (0, 0.5)]
+        with np.errstate(divide="ignore"):
+            return np.log(0.5 * np.stack(inside, axis=1))
+
+
+def test_a_density_with_jumps_is_integrated_with_an_error_that_says_so():
+    evaluation = evaluate(Uniform())
+    assert 1e-6 < evaluation.error < 1e-2
+    found = numbers(evaluation, np.tile(np.log([0.5, 0.5]), (len(evaluation.x), 1)))["expected_kl", "all"]
+    assert abs(found.value - 0.75 * np.log(2)) <= found.error  # a quarter of each square overlaps
+
+
+@pytest.mark.parametrize("window", [(4, -3), (1, 2, 3), "wide", (0, np.inf)])
+def test_a_window_that_is_none_is_refused(window):
+    with pytest.raises(TaskError, match=r"task heavy: expected a window \(low, high\)"):
+        evaluate(dataclasses.replace(heavy(3), window=window))
+
+
+def test_inputs_that_say_nothing_have_no_gap():
+    evaluation = evaluate(plane(means=[[0, 0]] * 2, covariances=[np.eye(2)] * 2))
+    found = numbers(evaluation, evaluation.log_posterior)["information_gap", "all"]
+    assert np.isnan(found.value) and "says nothing" in found.reason

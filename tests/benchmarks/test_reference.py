@@ -68,6 +68,16 @@ def test_separable_data_have_no_maximum():
         fit_multinomial(np.stack([np.ones(4), [0, 1, 1, 2]], axis=1), np.array([0, 0, 1, 1]), 2)
 
 
+def test_a_maximum_at_infinity_is_no_maximum_however_small_the_steps_have_become():
+    task = registry.task("bits-d12")
+    x, y = training_data(task, 1, 1280)
+    with pytest.raises(FitFailed, match="no maximum"):
+        fit_multinomial(task.logit_basis(x), y, task.classes)
+    x, y = training_data(task, 1, 12_800)  # the pilot sample has none, the whole has one
+    weights = fit_multinomial(task.logit_basis(x), y, task.classes)
+    assert np.abs(weights).max() < 10
+
+
 def test_one_overlapping_pair_is_enough_for_a_maximum():
     x = np.linspace(-1, 1, 200)
     y = (x > 0.1).astype(int)

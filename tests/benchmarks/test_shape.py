@@ -129,7 +129,7 @@ def waves(*roots):
     x = np.linspace(-2, 2, 4001)
     odds = np.prod([x - root for root in roots], axis=0)
     return Evaluation(
-        x[:, None], {"all": np.full(4001, 1 / 4001)}, with_odds(odds), "by hand", 0.0, (-1.0, 1.0)
+        x[:, None], {"all": np.full(4001, 1 / 4001)}, with_odds(odds), "by hand", 0.0, np.array([[-1.0, 1.0]])
     )
 
 
