@@ -9,7 +9,6 @@ import importlib
 import importlib.util
 import inspect
 import sys
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +17,8 @@ from typing import Any, TypeVar
 from benchmarks.architecture import Architecture
 from benchmarks.architectures.networks import NETWORKS
 from benchmarks.architectures.reference import REFERENCES
-from benchmarks.task import Task, TaskError
+from benchmarks.errors import in_one_line
+from benchmarks.task import FILE_MODULE, Task, TaskError
 from benchmarks.tasks import dimensions, discrete, gaussian1d, mixtures, real_data, shapes, transforms
 
 T = TypeVar("T")
@@ -106,7 +106,9 @@ def _called(text: str, factory: Any) -> Any:
     try:
         return factory()
     except Exception as error:  # whatever somebody else's code raises
-        raise TaskError(f"task {text}: expected a call to return a task, found {_line(error)}") from error
+        raise TaskError(
+            f"task {text}: expected a call to return a task, found {in_one_line(error)}"
+        ) from error
 
 
 def plugged_in(kind: str, text: str) -> Any:
@@ -118,7 +120,9 @@ def plugged_in(kind: str, text: str) -> Any:
         module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
     except Exception as error:  # whatever somebody else's code raises
         expected = "a Python file" if place.endswith(".py") else "a module that can be imported"
-        raise UnknownName(f"{kind} {text}: expected {expected} {place!r}, found {_line(error)}") from error
+        raise UnknownName(
+            f"{kind} {text}: expected {expected} {place!r}, found {in_one_line(error)}"
+        ) from error
     if hasattr(module, attribute):
         return getattr(module, attribute)
     public = [each for each in vars(module) if not each.startswith("_")]
@@ -133,7 +137,7 @@ def _file_module(path: Path) -> ModuleType:
     It is in sys.modules because dataclasses and pickle look for the module of a class there.
     """
     path = path.resolve()
-    name = f"plugged_in_{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
+    name = f"{FILE_MODULE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -146,15 +150,3 @@ def _file_module(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _line(error: Exception) -> str:
-    """Return an error as one line: its kind, its words, and where somebody else's code raised it."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_others(frame.filename)]
-    where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return " ".join(f"{type(error).__name__}: {error}{where}".split())
-
-
-def _is_others(filename: str) -> bool:
-    ours = (str(Path(__file__).parent), importlib.__file__, "<frozen importlib")
-    return not filename.startswith(ours)

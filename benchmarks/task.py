@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Sequence
+import inspect
+import json
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.errors import in_one_line
+
 Array: TypeAlias = NDArray[Any]
 
 FEW_CLASSES = 16
+FILE_MODULE = "plugged_in_"  # begins the names of modules made from somebody's files
 BLOCK = 4096  # examples drawn from one child generator, so that short training sets are prefixes of long ones
 
 
@@ -89,38 +95,124 @@ def log_posterior(task: Task, x: Array) -> Array:
 
 def checked_log_joint(task: Task, x: Array) -> Array:
     """Return `task.log_joint(x)` after checking it against the contract; raises TaskError."""
-    joint = task.log_joint(x)
+    joint = _called(task, "log_joint", x)
     expected = (len(x), task.classes)
-    if not isinstance(joint, np.ndarray) or joint.shape != expected or joint.dtype != np.float64:
-        found = f"{joint.dtype} {joint.shape}" if isinstance(joint, np.ndarray) else type(joint).__name__
-        raise TaskError(f"task {task.name}: log_joint should return float64 {expected}, returned {found}")
+    if _kind(joint) != f"float64 {expected}":
+        raise TaskError(
+            f"task {task.name}: log_joint should return float64 {expected}, returned {_kind(joint)}"
+        )
     if np.isnan(joint).any():
         where = x[np.isnan(joint).any(axis=1)][0]
         raise TaskError(f"task {task.name}: log_joint returned NaN at x = {where}")
-    return joint
+    return np.asarray(joint)
+
+
+def checked_sample(
+    task: Task, n: int, rng: np.random.Generator, method: str = "sample"
+) -> tuple[Array, Array]:
+    """Return n examples, x (n, features) float64 and y (n,) int64, after checking them against the contract.
+
+    method: "sample", or "sample_train" where the task has one. Raises TaskError.
+    """
+    drawn = _called(task, method, n, rng)
+    where = f"task {task.name}: {method}({n})"
+    if not isinstance(drawn, tuple | list) or len(drawn) != 2:
+        raise TaskError(f"{where} should return a pair x, y, returned {_kind(drawn)}")
+    x, y = drawn
+    whole = isinstance(y, np.ndarray) and y.shape == (n,) and np.issubdtype(y.dtype, np.integer)
+    if _kind(x) != f"float64 {(n, task.features)}" or not whole:
+        raise TaskError(
+            f"{where} should return x {(n, task.features)} float64 and y {(n,)} int64,"
+            f" returned x {_kind(x)} and y {_kind(y)}"
+        )
+    if n and not 0 <= y.min() <= y.max() < task.classes:
+        raise TaskError(
+            f"{where} should return labels from 0 to {task.classes - 1}, returned {y.min()} to {y.max()}"
+        )
+    if not np.isfinite(x).all():
+        raise TaskError(f"{where} should return finite x, returned {x[~np.isfinite(x).all(axis=1)][0]}")
+    return x, y.astype(np.int64, copy=False)
+
+
+def _called(task: Task, method: str, *arguments: Any) -> Any:
+    """Return what a task's method returns; what it raises becomes a TaskError that says where."""
+    try:
+        return getattr(task, method)(*arguments)
+    except TaskError:
+        raise
+    except Exception as error:  # whatever somebody else's code raises
+        raise TaskError(f"task {task.name}: {method} raised {in_one_line(error)}") from error
+
+
+def _kind(value: Any) -> str:
+    return f"{value.dtype} {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
 
 
 def parameters(task: Task) -> dict[str, Any]:
     """Return what the task is, as plain data: class, name, version, and the fields of a dataclass.
 
-    Of arrays, the shape and a hash. The description is left out: words don't change what is measured.
+    Of arrays, the shape and a hash; of functions and classes, the qualified name. The description is left
+    out: words don't change what is measured. Raises TaskError where a field holds anything else.
     """
     names: list[str] = (
         [each.name for each in dataclasses.fields(task)] if dataclasses.is_dataclass(task) else []
     )
-    values = {name: _plain(getattr(task, name)) for name in names if name != "description"}
+    values = {
+        name: _plain(getattr(task, name), f"task {task.name}: field {name}")
+        for name in names
+        if name != "description"
+    }
     return {"class": type(task).__qualname__, "name": task.name, "version": task.version, **values}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, where: str) -> Any:
+    """Return a field's value as plain data; raises TaskError, which begins with where."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, type | np.ufunc) or inspect.isroutine(value):
+        return _qualified_name(value)
     if isinstance(value, Task):
         return parameters(value)
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray) and not value.dtype.hasobject:
         content = np.ascontiguousarray(value).astype(value.dtype.newbyteorder("<"))
         return {"shape": list(value.shape), "sha256": hashlib.sha256(content.tobytes()).hexdigest()}
+    return _plain_collection(value.tolist() if isinstance(value, np.ndarray) else value, where)
+
+
+def _plain_collection(value: Any, where: str) -> Any:
     if isinstance(value, tuple | list):
-        return [_plain(each) for each in value]
-    return value
+        return [_plain(each, where) for each in value]
+    if isinstance(value, AbstractSet):
+        return sorted((_plain(each, where) for each in value), key=_order)
+    if isinstance(value, Mapping):
+        return {_key(key, where): _plain(each, where) for key, each in value.items()}
+    raise TaskError(
+        f"{where} should hold plain data, arrays, tasks or functions,"
+        f" found {type(value).__module__}.{type(value).__qualname__}"
+    )
+
+
+def _key(key: Any, where: str) -> str:
+    return key if isinstance(key, str) else json.dumps(_plain(key, where), sort_keys=True)
+
+
+def _order(value: Any) -> tuple[bool, float, str]:
+    """Return what sorts plain data of any kind: numbers by value, before everything else by its text."""
+    if isinstance(value, int | float):
+        return False, value, ""
+    return True, 0.0, json.dumps(value, sort_keys=True)
+
+
+def _qualified_name(value: Any) -> str:
+    """Return module.name of a function or class, without the module where that is somebody's file.
+
+    The module of a file has its path in its name, and where a file lies doesn't change what is measured.
+    """
+    name = getattr(value, "__qualname__", value.__name__)
+    module = getattr(value, "__module__", None) or ""
+    return name if not module or module.startswith(FILE_MODULE) else f"{module}.{name}"
 
 
 def conditional_parameters(task: Task) -> int | None:
@@ -163,19 +255,14 @@ class Stream:
     def _draw(self) -> tuple[Array, Array]:
         rng = np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=(self._block,)))
         self._block += 1
-        x, y = getattr(self._task, "sample_train", self._task.sample)(BLOCK, rng)
-        if x.shape != (BLOCK, self._task.features) or y.shape != (BLOCK,):
-            raise TaskError(
-                f"task {self._task.name}: sample({BLOCK}) should return x {(BLOCK, self._task.features)} "
-                f"and y {(BLOCK,)}, returned {x.shape} and {y.shape}"
-            )
-        return x, y
+        method = "sample_train" if hasattr(self._task, "sample_train") else "sample"
+        return checked_sample(self._task, BLOCK, rng, method)
 
 
 def training_data(task: Task, seed: int, n: int) -> tuple[Array, Array]:
     """Return the first n training examples of (task, seed): x (n, features) float64, y (n,) int64.
 
-    Raises TaskError where the task's `sample` returns other shapes.
+    Raises TaskError where the task's `sample` breaks its contract.
     """
     return Stream(task, seed).take(n)
 

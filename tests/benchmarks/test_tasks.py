@@ -1,6 +1,9 @@
 """Each task against its closed form, its own sampler, and an independent high-precision integration."""
 
 import dataclasses
+import json
+import math
+from pathlib import Path
 
 import mpmath
 import numpy as np
@@ -14,6 +17,7 @@ from benchmarks.task import (
     Stream,
     TaskError,
     checked_log_joint,
+    checked_sample,
     conditional_parameters,
     log_density,
     log_posterior,
@@ -190,6 +194,89 @@ def test_a_sampler_of_the_wrong_shape_is_named():
         training_data(Broken(None), 0, 10)
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn(Broken):
+    """A task whose sampler returns what it is told."""
+
+    features: int = 2
+    classes: int = 3
+
+    def sample(self, n, rng):
+        return self.result
+
+    sample_train = sample
+
+
+X, Y = np.zeros((3, 2)), np.array([0, 1, 2])
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [
+        (None, "should return a pair x, y, returned NoneType"),
+        ((X, Y, Y), "should return a pair x, y, returned tuple"),
+        (
+            (X[:2], Y),
+            r"x \(3, 2\) float64 and y \(3,\) int64, returned x float64 \(2, 2\) and y int64 \(3,\)",
+        ),
+        ((X.astype(np.float32), Y), "returned x float32"),
+        ((X.tolist(), Y), "returned x list"),
+        ((X, Y[:, None]), r"and y int64 \(3, 1\)"),
+        ((X, Y.astype(float)), r"and y float64 \(3,\)"),
+        ((X, Y.tolist()), "and y list"),
+        ((X, Y + 1), "should return labels from 0 to 2, returned 1 to 3"),
+        ((X, Y - 1), "should return labels from 0 to 2, returned -1 to 1"),
+        ((np.array([[0, 0], [1, np.nan], [0, 0]]), Y), r"should return finite x, returned \[ ?1. nan\]"),
+        ((np.array([[0, 0], [1, np.inf], [0, 0]]), Y), r"should return finite x, returned \[ ?1. inf\]"),
+    ],
+)
+@pytest.mark.parametrize("method", ["sample", "sample_train"])
+def test_a_broken_sampler_is_named_with_what_was_expected_and_found(result, words, method):
+    with pytest.raises(TaskError, match=words) as error:
+        checked_sample(Drawn(result), 3, np.random.default_rng(0), method)
+    assert str(error.value).startswith(f"task broken: {method}(3) should return ")
+
+
+def test_integer_labels_of_any_width_will_do():
+    x, y = checked_sample(Drawn((X, Y.astype(np.uint8))), 3, np.random.default_rng(0))
+    assert (x is X, y.dtype, y.tolist()) == (True, np.int64, [0, 1, 2])
+    none = checked_sample(Drawn((X[:0], Y[:0])), 0, np.random.default_rng(0))
+    assert [len(each) for each in none] == [0, 0]
+
+
+def test_training_data_are_checked_wherever_they_come_from():
+    labels = np.full(BLOCK, 3)
+    with pytest.raises(
+        TaskError, match=r"task broken: sample_train\(4096\) should return labels from 0 to 2"
+    ):
+        training_data(Drawn((np.zeros((BLOCK, 2)), labels)), 0, 10)
+
+
+class Raises(Broken):
+    def sample(self, n, rng):
+        raise ValueError("no\nluck")
+
+    def log_joint(self, x):
+        return np.linalg.cholesky(-np.eye(2))
+
+
+def test_what_a_task_raises_is_one_line_that_says_where():
+    lines = Path(__file__).read_text().splitlines()
+    at = {word: next(i for i, line in enumerate(lines, 1) if word in line) for word in ("no\\n", "y(-np.eye")}
+    with pytest.raises(TaskError) as error:
+        training_data(Raises(None), 0, 1)
+    assert str(error.value) == (
+        f"task broken: sample raised ValueError: no luck (test_tasks.py, line {at['no' + chr(92) + 'n']})"
+    )
+    assert isinstance(error.value.__cause__, ValueError)
+    with pytest.raises(TaskError) as error:
+        checked_log_joint(Raises(None), column(0))
+    assert str(error.value) == (
+        "task broken: log_joint raised LinAlgError: Matrix is not positive definite"
+        f" (test_tasks.py, line {at['y(-np.eye']})"
+    )
+
+
 def test_a_standard_deviation_must_be_positive():
     with pytest.raises(ValueError, match="positive"):
         dataclasses.replace(registry.task("gauss-nested"), stds=(0.0, 1.0))
@@ -199,3 +286,51 @@ def test_words_about_a_task_are_not_part_of_what_it_is():
     task = registry.task("gauss-nested")
     assert parameters(dataclasses.replace(task, description="other words")) == parameters(task)
     assert parameters(dataclasses.replace(task, means=(0.0, 1.5))) != parameters(task)
+
+
+# --- what a task is -----------------------------------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Holds(Broken):
+    """A task with a field that holds what it is told."""
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (np.float64(0.5), 0.5),
+        (np.int32(3), 3),
+        (np.True_, True),
+        ([np.float32(0.5), (1, None)], [0.5, [1, None]]),
+        ({"b": np.int64(1), "a": {"c": (2,)}}, {"a": {"c": [2]}, "b": 1}),
+        ({(0, 1): 2, 3: 4}, {"[0, 1]": 2, "3": 4}),
+        ({10, 9, 2}, [2, 9, 10]),
+        (frozenset({"b", "a", 1}), [1, "a", "b"]),
+        (np.array([1, "a"], dtype=object), [1, "a"]),
+        (math.hypot, "math.hypot"),
+        (column, f"{__name__}.column"),
+        (Broken, f"{__name__}.Broken"),
+    ],
+)
+def test_fields_become_plain_data(value, expected):
+    found = parameters(Holds(value))["result"]
+    assert json.loads(json.dumps(found, sort_keys=True)) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [
+        (np.random.default_rng(0), "numpy.random._generator.Generator"),
+        ({"a": [object()]}, "builtins.object"),
+        (1j, "builtins.complex"),
+        (np.longdouble(1), "numpy.longdouble"),
+        (b"", "builtins.bytes"),
+    ],
+)
+def test_a_field_that_is_not_plain_data_is_named(value, kind):
+    with pytest.raises(TaskError) as error:
+        parameters(Holds(value))
+    assert str(error.value) == (
+        f"task broken: field result should hold plain data, arrays, tasks or functions, found {kind}"
+    )
