@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.task import Array, Stream, Task, seed_words, training_data
+from benchmarks.task import Array, Stream, Task, parameters, seed_words, training_data
 
 
 class SharedStream(Stream):
@@ -21,7 +22,8 @@ class SharedStream(Stream):
 
     def __init__(self, task: Task, seed: int, folder: Path) -> None:
         super().__init__(task, seed)
-        self._files = f"{hashlib.sha256(task.name.encode()).hexdigest()[:16]}-{seed}"
+        what = json.dumps(parameters(task), sort_keys=True, default=str)  # a name alone may be another's too
+        self._files = f"{hashlib.sha256(what.encode()).hexdigest()[:16]}-{seed}"
         self._folder = folder
 
     def _draw(self) -> tuple[Array, Array]:

@@ -58,8 +58,7 @@ class Suite(Grid):
         for key, names in (("tasks", self.tasks), ("architectures", [*self.architectures, *self.reference])):
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: expected each name once, found {', '.join(names)}")
-        for name in self.tasks:
-            registry.task(name)
+        _check_tasks(self.tasks)
         for name in self.architectures + self.reference:
             registry.architecture(name)
         return self
@@ -76,6 +75,23 @@ class Suite(Grid):
     def steps(self) -> int:
         """Mini-batches up to the largest budget."""
         return max(self.budgets) // self.batch
+
+
+def _check_tasks(names: Sequence[str]) -> None:
+    """Raise ValueError where two names lead to tasks of one name, under which results would be mixed up."""
+    first: dict[str, str] = {}
+    for name in names:
+        other = first.setdefault(registry.task(name).name, name)
+        if other != name:
+            raise ValueError(
+                f"tasks: expected each task once, found {other} and {name}, both the task"
+                f" {registry.task(name).name}"
+            )
+
+
+def _canonical(name: str) -> str:
+    """Return the one spelling of a task's name; that of anybody's own, `place:attr`, stays as it is."""
+    return name if ":" in name else registry.task(name).name
 
 
 def _check_budgets(key: str, budgets: Sequence[int], batch: int) -> None:
@@ -146,7 +162,8 @@ def _validated(data: dict[str, Any], where: str) -> Suite:
         except registry.UnknownName as error:
             raise SuiteError(f"{where}: {error}") from None
     try:
-        return Suite.model_validate({"title": data.get("name"), **data})
+        suite = Suite.model_validate({"title": data.get("name"), **data})
+        return suite.model_copy(update={"tasks": [_canonical(name) for name in suite.tasks]})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

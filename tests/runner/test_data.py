@@ -1,5 +1,7 @@
 """Mini-batches: fresh ones are the task's stream, pooled ones are passes over a fixed set."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -74,6 +76,13 @@ def test_shared_examples_are_the_same_ones_and_drawn_once(tmp_path, monkeypatch)
         assert together[0].dtype == together[1].dtype == together[2].dtype
         np.testing.assert_array_equal(together[0], together[1])
         np.testing.assert_array_equal(together[0], together[2])
+
+
+def test_tasks_of_one_name_share_no_examples(tmp_path):
+    near, far = TASK, dataclasses.replace(TASK, means=(0.0, 9.0))
+    for task in (near, far):
+        x, _ = SharedStream(task, 0, tmp_path).take(100)
+        np.testing.assert_array_equal(x, training_data(task, 0, 100)[0])
 
 
 def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path):

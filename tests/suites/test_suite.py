@@ -1,5 +1,6 @@
 """Suites: what ships is valid, what is wrong is named."""
 
+import json
 import tomllib
 
 import pytest
@@ -165,3 +166,37 @@ def test_wrong_narrowing_says_so(options, words):
 def test_suite_files_hold_only_what_they_say():
     for path in built_in().values():
         assert tomllib.loads(path.read_text())["name"] == path.stem
+
+
+NOISY = "gauss-nested + label-noise(0.10)"
+
+
+def test_a_transformed_task_has_one_spelling(write):
+    spelled = "gauss-nested+label-noise(0.1)"
+    assert narrow(load("smoke"), tasks=[NOISY]).tasks == [spelled]
+    assert read(write(VALID.replace("gauss-nested", NOISY))).tasks == [spelled]
+
+
+OWN = """
+from benchmarks.registry import TASKS
+
+near = far = TASKS["gauss-nested"]
+"""
+
+
+def test_each_task_may_be_there_once_however_it_is_written(write, tmp_path):
+    own = tmp_path / "twins.py"
+    own.write_text(OWN)
+    for names, task in (
+        ([f"{own}:near", f"{own}:far"], "gauss-nested"),
+        ([f"{own}:near", "gauss-nested"], "gauss-nested"),
+        (["gauss-nested+label-noise(0.1)", NOISY], "gauss-nested+label-noise(0.1)"),
+    ):
+        found = f"tasks: expected each task once, found {names[0]} and {names[1]}, both the task {task}"
+        with pytest.raises(SuiteError) as error:
+            narrow(load("smoke"), tasks=names)
+        assert str(error.value) == f"command line: {found}"
+        path = write(VALID.replace('["gauss-nested"]', json.dumps(names)))
+        with pytest.raises(SuiteError) as error:
+            read(path)
+        assert str(error.value) == f"suite file {path}: {found}"
