@@ -14,6 +14,8 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks import architecture as architectures
 from benchmarks import evaluation, registry
 from benchmarks import task as tasks
@@ -23,6 +25,7 @@ ENGINE_VERSION = 1  # of the training program and of the scoring; a change of nu
 CORRECTED = "+prior-corrected"  # the row of a network whose outputs are corrected for the test law's priors
 SHARED_FROM = 8  # inputs from which on reading examples is faster than drawing them
 SHARED_BYTES = 2 * 2**30
+FINGERPRINT_DRAWS = 64
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that torch.compile takes
 STACK_SIZE = 32  # places in a compiled program: whole vectors, and few enough for the processor's cache
 
@@ -97,13 +100,38 @@ def mode(suite: Suite, *, quick: bool) -> str:
 
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order."""
-    described = {task: tasks.parameters(registry.task(task)) for task in suite.tasks}
+    described = {task: _described(task) for task in suite.tasks}
     return [
         _trial(suite, task, described[task], name, seed, mode)
         for name in [*suite.architectures, *suite.reference]
         for task in suite.tasks
         for seed in range(suite.seeds)
     ]
+
+
+def _described(name: str) -> dict[str, Any]:
+    """Return what a task is, as the part of a spec that is about it; anybody's own has a fingerprint.
+
+    Registered tasks state a version and all that they are; a file may change without saying so.
+    """
+    task = registry.task(name)
+    spec: dict[str, Any] = {"task": tasks.parameters(task)}
+    return spec | {"fingerprint": fingerprint(task)} if ":" in name else spec
+
+
+def fingerprint(task: tasks.Task) -> str:
+    """Return a hash of a few draws and of log_joint there, to nine digits, which every machine agrees on.
+
+    Raises TaskError where the task breaks its contract.
+    """
+    numbers: list[tasks.Array] = []
+    for method in ("sample", "sample_train"):
+        if hasattr(task, method):
+            x, y = tasks.checked_sample(task, FINGERPRINT_DRAWS, np.random.default_rng(0), method)
+            numbers += [x, y, tasks.checked_log_joint(task, x)]
+    # Adding 0 makes one zero of the two.
+    text = " ".join(f"{number + 0.0:.8e}" for part in numbers for number in part.ravel().tolist())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def shifts(suite: Suite) -> bool:
@@ -121,7 +149,7 @@ def _trial(suite: Suite, task: str, described: dict[str, Any], name: str, seed: 
     """Return a trial; neither the suite's name nor the budgets asked for are in its id."""
     architecture = registry.architecture(name)
     spec = {
-        "task": described,
+        **described,
         "architecture": architectures.parameters(architecture),
         "protocol": {"kind": suite.protocol, "batch": suite.batch, "pool": suite.pool},
         "seed": seed,

@@ -2,10 +2,12 @@
 
 import dataclasses
 import json
+import sys
 
 import pytest
 
 from benchmarks import registry
+from benchmarks.task import FILE_MODULE, TaskError
 from runner import plan
 from suites.suite import load, narrow
 
@@ -100,3 +102,63 @@ def test_missing_are_the_trials_that_lack_a_budget():
     done = {trials[0].id: {640, 1280}, trials[1].id: {640}}
     assert trials[0] not in plan.missing(trials, [640, 1280], done)
     assert {trials[1], trials[2]} <= set(plan.missing(trials, [640, 1280], done))
+
+
+OWN = """
+import numpy as np
+
+class Coin:
+    name, version, features, classes, priors = "coin", 1, 1, 2, (0.5, 0.5)
+
+    def sample(self, n, rng):
+        y = rng.integers(2, size=n)
+        return MEAN * y[:, None] + rng.standard_normal((n, 1)), y
+
+    def log_joint(self, x):
+        return -0.5 * (x - MEAN * np.arange(2)) ** 2 - LOG
+
+LOG = 0.5 * np.log(8 * np.pi)
+"""
+
+
+def loaded_anew(path):
+    """Return the ids of a grid over a file's task, in a process that hasn't seen the file before."""
+    registry.plugged_in_task.cache_clear()
+    registry._transformed.cache_clear()
+    for name in [name for name in sys.modules if name.startswith(f"{FILE_MODULE}{path.stem}_")]:
+        del sys.modules[name]
+    tasks = [f"{path}:Coin", "gauss-nested"]
+    if path.stem == "shifted":
+        tasks[0] += "+prior-shift(0.9,0.1)"
+    found = ids(narrow(SUITE, tasks=tasks, seeds=1), "eager")
+    return {key: value for key, value in found.items() if key[0] != "gauss-nested"}, {
+        key: value for key, value in found.items() if key[0] == "gauss-nested"
+    }
+
+
+@pytest.mark.parametrize("name", ["coin.py", "shifted.py"])
+def test_an_edited_file_trains_anew(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # whose cache takes two edits in a second for one
+    path = tmp_path / name
+    path.write_text(OWN + "MEAN = 2.0\n")
+    before, registered = loaded_anew(path)
+    assert len(before) == 14
+    assert loaded_anew(path) == (before, registered)
+    for edit in ("MEAN = 2.5\n", "MEAN = 2.0\nLOG += 1e-6\n"):
+        path.write_text(OWN + edit)
+        after, still = loaded_anew(path)
+        assert not set(after.values()) & set(before.values())
+        assert still == registered
+
+
+def test_registered_tasks_need_no_fingerprint():
+    keys = {"task", "architecture", "protocol", "seed", "mode", "engine", "evaluation"}
+    for trial in plan.plan(narrow(load("discrete"), seeds=1), "eager"):  # transformed ones too
+        assert set(json.loads(trial.spec)) == keys
+
+
+def test_a_files_task_that_breaks_its_contract_is_named_before_anything_is_trained(tmp_path):
+    path = tmp_path / "broken_coin.py"
+    path.write_text(OWN)
+    with pytest.raises(TaskError, match=r"task coin: sample raised NameError: name 'MEAN' is not defined"):
+        plan.plan(narrow(SUITE, tasks=[f"{path}:Coin"]), "eager")
