@@ -44,6 +44,7 @@ class Mixture:
 
     def __post_init__(self) -> None:
         labels = np.array(self.labels, dtype=np.int64)
+        self._check_labels(labels)
         components = len(labels)
         shares = 1 / np.bincount(labels)[labels] if self.shares is None else self.shares
         degrees = np.full(components, np.inf) if self.degrees is None else self.degrees
@@ -61,17 +62,25 @@ class Mixture:
             object.__setattr__(self, field, array)
         self._check()
 
+    def _check_labels(self, labels: Array) -> None:
+        """Raise TaskError where the labels (m,) aren't those of at least one component a class."""
+        if labels.size == 0:
+            raise self._error("expected at least one component a class, found no components")
+        if labels.ndim != 1:
+            raise self._error(f"labels should have the shape (m,), found {labels.shape}")
+        if (np.diff(labels) < 0).any() or set(labels.tolist()) != set(range(self.classes)):
+            raise self._error(f"labels should ascend from 0 to {self.classes - 1}, found {labels}")
+
     def _check(self) -> None:
         """Raise TaskError where the parameters aren't those of a mixture."""
-        m, d = self.means.shape if self.means.ndim == 2 else (len(self.labels), -1)
+        if self.means.ndim != 2:
+            raise self._error(f"means should have a row a component, found the shape {self.means.shape}")
+        m, d = self.means.shape
         shapes = {"labels": (m,), "means": (m, d), "covariances": (m, d, d), "shares": (m,), "degrees": (m,)}
         for field, shape in shapes.items():
             found = getattr(self, field).shape
             if found != shape:
                 raise self._error(f"{field} should have the shape {shape}, found {found}")
-        labels = self.labels.tolist()
-        if labels != sorted(labels) or set(labels) != set(range(self.classes)):
-            raise self._error(f"labels should ascend from 0 to {self.classes - 1}, found {self.labels}")
         for what, values in (("priors", self.priors), *self._shares_by_class()):
             if not (values > 0).all() or not abs(values.sum() - 1) < 1e-9:
                 raise self._error(

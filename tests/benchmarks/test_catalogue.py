@@ -507,6 +507,11 @@ def banana(**changes):
     return WarpedGaussian(name="odd", description="", **fields | changes)
 
 
+def mixture(**changes):
+    fields = dict(priors=[0.5, 0.5], labels=[0, 1], means=np.zeros((2, 2)), covariances=EYES)
+    return Mixture(name="odd", description="", **fields | changes)
+
+
 def mlp(**changes):
     return RandomMLP("odd", "", **dict(features=2, hidden=5, temperature=1.0, seed=0) | changes)
 
@@ -516,6 +521,16 @@ def mlp(**changes):
     [
         (lambda: mixtures.on_a_line("odd", "", (0, 1), LINE_CLASSES, [0.5, 0.6]), r"sum to 1, found .*1\.1"),
         (lambda: mixtures.on_a_line("odd", "", (0, 1), [[(0, 0)], [(1, 1)]]), "positive definite, found"),
+        (lambda: mixture(labels=[0, -1]), r"labels should ascend from 0 to 1, found \[ 0 -1\]"),
+        (lambda: mixture(labels=[1, 0]), r"labels should ascend from 0 to 1, found \[1 0\]"),
+        (lambda: mixture(labels=[0, 2]), r"labels should ascend from 0 to 1, found \[0 2\]"),
+        (lambda: mixture(labels=[[0, 1]]), r"labels should have the shape \(m,\), found \(1, 2\)"),
+        (lambda: mixture(labels=[0, 1, 1]), r"labels should have the shape \(2,\), found \(3,\)"),
+        (
+            lambda: mixture(labels=[], means=[], covariances=[]),
+            "expected at least one component a class, found no components",
+        ),
+        (lambda: mixture(means=[0, 1]), r"means should have a row a component, found the shape \(2,\)"),
         (lambda: banana(priors=[0.2, 0.7]), r"priors should .*sum to 1, found \[0.2 0.7\]"),
         (lambda: banana(covariances=[np.eye(2), [[1, 2], [2, 1]]]), r"positive definite, found .*-1"),
         (lambda: banana(bends=[0, 1, 2]), r"bends should be 2 finite numbers, found \[0.0, 1.0, 2.0\]"),

@@ -19,6 +19,7 @@ OWN = '''
 from __future__ import annotations
 from dataclasses import dataclass
 import numpy as np
+from benchmarks.tasks.mixture import Mixture
 
 @dataclass(frozen=True)
 class Coin:
@@ -42,6 +43,9 @@ number = 3
 
 def make(): return Coin(3.0)
 def needy(scale): return Coin(scale)
+def odd():
+    return Mixture(name="odd", description="", priors=[1, 0], labels=[0, 1], means=[[0], [1]],
+                   covariances=[[[1]], [[1]]])
 def fails(): raise ValueError("no\\ncoin")
 
 class Half:
@@ -50,6 +54,7 @@ class Half:
 class One(Coin):
     classes = 1
 '''
+LINE = next(i for i, line in enumerate(OWN.splitlines(), 1) if "return Mixture" in line)
 
 
 @pytest.fixture
@@ -139,6 +144,7 @@ def test_what_a_transformed_task_is_names_all_that_it_is_made_of(own):
             TaskError,
             "expected a call to return a task, found ValueError: no coin (own tasks+(1).py, line",
         ),
+        ("odd", TaskError, f"found [1. 0.] (sum 1.0) (own tasks+(1).py, line {LINE})"),
         ("One", TaskError, "expected classes to be an int from 2, found 1"),
     ],
 )
