@@ -102,7 +102,8 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
     header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
     header += ["cross.", "ok"] if crossings else ["ok"]
     # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
-    body = [header, *(_terminal_row(row, bool(tasks), crossings, longest) for row in rows)]
+    short = zip(rows, _cut_apart([printable(row.name) for row in rows], longest), strict=True)
+    body = [header, *(_terminal_row(row, name, bool(tasks), crossings) for row, name in short)]
     alignment = ["right", "left", *["right"] * (len(header) - 2)]
     gap = " " * gutter
     form = TableFormat(None, None, None, None, DataRow("", gap, ""), DataRow("", gap, ""), 0, None)
@@ -114,8 +115,7 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
     return [lines[0], rule, *lines[1 : 1 + learned], *([rule, *reference] if reference else [])]
 
 
-def _terminal_row(row: Row, per_task: bool, crossings: bool, longest: int) -> list[str]:
-    name = _cut(printable(row.name), longest)
+def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[str]:
     cells = [_number_only(cell) for cell in row.tasks] if per_task else []
     if crossings:
         cells.append(row.crossings.replace(" ", ""))
@@ -133,11 +133,32 @@ def _short_names(tasks: list[str], longest: int) -> list[str]:
         first, last = min(tasks), max(tasks)
         start = first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)]
         shared = start[: start.rfind("-") + 1]
-    return [_cut(printable(task.removeprefix(shared)), longest) for task in tasks]
+    return _cut_apart([printable(task.removeprefix(shared)) for task in tasks], longest)
 
 
-def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+def _cut_apart(texts: Sequence[str], longest: int) -> list[str]:
+    """Texts cut to a width at their ends, or, where two would look the same, in the middle."""
+    cut = [_cut(text, longest) for text in texts]
+    if len(set(cut)) == len(set(texts)):
+        return cut
+    alike = [index for index, text in enumerate(cut) if cut.count(text) > 1]
+    # About half from the start first; then as much from the end as it takes.
+    tails = sorted(range(1, longest), key=lambda tail: (tail < longest // 2, abs(tail - longest // 2)))
+    for tail in tails:
+        for index in alike:
+            cut[index] = _cut(texts[index], longest, tail)
+        if len(set(cut)) == len(set(texts)):
+            return cut
+    for number, index in enumerate(alike, 1):  # alike at both ends
+        cut[index] = _cut(texts[index], longest - len(str(number))) + str(number)
+    return cut
+
+
+def _cut(text: str, longest: int, tail: int = 0) -> str:
+    """Text with an ellipsis before its last `tail` characters where it is longer than `longest`."""
+    if len(text) <= longest:
+        return text
+    return text[: longest - 1 - tail] + "…" + text[len(text) - tail :]
 
 
 def _wrap(text: str) -> list[str]:
