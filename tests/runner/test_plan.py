@@ -158,7 +158,7 @@ def test_registered_tasks_need_no_fingerprint():
 
 
 def test_a_files_task_that_breaks_its_contract_is_named_before_anything_is_trained(tmp_path):
-    path = tmp_path / "broken_coin.py"
+    path = tmp_path / "faulty_coin.py"
     path.write_text(OWN)
     with pytest.raises(TaskError, match=r"task coin: sample raised NameError: name 'MEAN' is not defined"):
         plan.plan(narrow(SUITE, tasks=[f"{path}:Coin"]), "eager")
