@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.regions import Cells, Points, Rule, as_networks_see, region_weights
-from benchmarks.task import Array, Task, TaskError, checked_log_joint, log_density
+from benchmarks.task import Array, Task, TaskError, checked_log_joint, checked_sample, log_density
 
 NODES = {1: 4097, 2: 257}  # an axis: about 0.005 and 0.03 standard deviations apart in the bulk
 SHARE = {1: 1e-20, 2: 1e-10}  # of the mass for a unit of t, which ends the range that is then doubled
@@ -124,7 +124,7 @@ def _axis(centre: float, scale: float, end: float, nodes: int) -> _Axis:
 
 def _bulk(task: Task) -> tuple[Array, Array]:
     """Return centre and scale (d,) of the bulk of the density."""
-    x, _ = task.sample(4096, np.random.default_rng(0))
+    x, _ = checked_sample(task, 4096, np.random.default_rng(0))
     low, centre, high = np.quantile(x, [0.16, 0.5, 0.84], axis=0)
     return centre, np.maximum((high - low) / 2, np.finfo(np.float32).tiny)
 

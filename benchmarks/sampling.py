@@ -14,7 +14,16 @@ from typing import NamedTuple
 import numpy as np
 
 from benchmarks.regions import Points, Rule, as_networks_see, atoms, region_weights
-from benchmarks.task import Array, Task, checked_log_joint, log_density, logsumexp, parameters, seed_words
+from benchmarks.task import (
+    Array,
+    Task,
+    checked_log_joint,
+    checked_sample,
+    log_density,
+    logsumexp,
+    parameters,
+    seed_words,
+)
 
 REPLICATES = 16
 DRAWS = 65_536  # of each replicate, so that all have 10,480 points in the sparsest 1 %
@@ -103,7 +112,7 @@ def _batch(task: Task, number: int, batch: int) -> Array:
     """Return draws (BATCH, d) of a replicate."""
     entropy = [*seed_words(f"{task.name} v{task.version} evaluation"), number]
     rng = np.random.default_rng(np.random.SeedSequence(entropy, spawn_key=(batch,)))
-    return as_networks_see(task.sample(BATCH, rng)[0])
+    return as_networks_see(checked_sample(task, BATCH, rng)[0])
 
 
 def cache_folder() -> Path:
