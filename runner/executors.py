@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import multiprocessing
-import os
 import queue
-import signal
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.context import SpawnContext
 from typing import Any
 
 from runner.plan import Stack
 from runner.scoring import TrialResult
-
-THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+from runner.workers import CONTEXT, ONE_THREAD, environment, workers
 
 Progress = Callable[[int, float], None]  # called with a stack's number and the share of it done since
 Outcome = tuple[int, list[TrialResult], dict[str, str]]  # a stack's number, its results, its environment
@@ -40,9 +34,8 @@ def run_stacks(stacks: Sequence[Stack], jobs: int, progress: Progress) -> Iterat
 
 
 def _side_by_side(stacks: Sequence[Stack], jobs: int, progress: Progress) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")
-    shares: Any = context.Queue()
-    with _one_thread_each(), _pool(context, jobs, shares) as pool:
+    shares: Any = CONTEXT.Queue()
+    with environment(ONE_THREAD), workers(jobs, _start_worker, shares) as pool:
         running = {pool.submit(_work_in_pool, number, stack): number for number, stack in enumerate(stacks)}
         while running:
             finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
@@ -64,34 +57,6 @@ def _result(future: Future[Any], stack: Stack) -> tuple[list[TrialResult], dict[
     return results, environment
 
 
-@contextlib.contextmanager
-def _pool(context: SpawnContext, jobs: int, shares: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool of workers that are gone when the block is left, however it is left."""
-    pool = ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(shares,))
-    try:
-        yield pool
-        pool.shutdown()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-
-
-@contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let child processes start with one thread for linear algebra: they count cores before we can say."""
-    before = {name: os.environ.get(name) for name in THREADS}
-    os.environ.update(dict.fromkeys(THREADS, "1"))
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-
-
 def _pass_on(shares: Any, progress: Progress) -> None:
     with contextlib.suppress(queue.Empty):
         while True:
@@ -104,16 +69,6 @@ _shares: Any = None  # a worker's end of the queue; set when it starts
 def _start_worker(shares: Any) -> None:
     global _shares  # noqa: PLW0603 (a worker has one queue for its whole life, handed over at its start)
     _shares = shares
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the main process is gone, however it went: nobody would take the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _work_in_pool(number: int, stack: Stack) -> tuple[list[TrialResult], dict[str, str]]:
@@ -125,13 +80,13 @@ def _work(stack: Stack, progress: Callable[[float], None]) -> tuple[list[TrialRe
     import torch
     from threadpoolctl import threadpool_limits
 
-    from runner.provenance import environment
+    from runner import provenance
     from runner.scoring import run_stack
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
         with threadpool_limits(1):
-            return run_stack(stack, progress), environment(stack.device)
+            return run_stack(stack, progress), provenance.environment(stack.device)
     finally:
         torch.set_num_threads(before)

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import itertools
-import multiprocessing
-import os
-import signal
 import sys
 import textwrap
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, NamedTuple, TypeVar
 
 from benchmarks import registry
 from benchmarks.verification import ALARM, Outcome, fingerprint, verify
+from runner.workers import ONE_THREAD, environment, workers
 
 T = TypeVar("T")
 
 JOBS = 8  # at most: a worker takes up to half a gigabyte
-SETTINGS = {  # of worker processes: one thread each, and string hashes of their own
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "PYTHONHASHSEED": "random",
-}
+SETTINGS = ONE_THREAD | {"PYTHONHASHSEED": "random"}  # string hashes of a worker's own
 FEW = 3  # tasks, up to which each check has a row of its own
 WIDTH = 100
 
@@ -55,10 +46,10 @@ def verify_all(names: Sequence[str], jobs: int, progress: Callable[[str], None])
     """
     for name in names:
         registry.task(name)
-    with _settings():
+    with environment(SETTINGS):
         calls = {name: (ALARM / len(names), digests) for name, digests in _elsewhere(names).items()}
         found = {}
-        with _workers(max(1, min(jobs, len(names), JOBS))) as pool:
+        with workers(max(1, min(jobs, len(names), JOBS))) as pool:
             running = {pool.submit(_verified, name, *calls[name]): name for name in names}
             for future in as_completed(running):
                 name = running[future]
@@ -81,7 +72,7 @@ def _elsewhere(names: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def _alone(call: Callable[..., T], *args: Any) -> T | None:
     """Return what a call returns in an interpreter of its own; None where that died."""
-    with _workers(1) as pool:
+    with workers(1) as pool:
         try:
             return pool.submit(call, *args).result()
         except BrokenProcessPool:
@@ -109,46 +100,6 @@ def _fingerprints(names: Sequence[str]) -> dict[str, dict[str, str]]:
         except Exception as error:  # whatever a task's code raises is for its check to say
             found[name] = {"error": f"{type(error).__name__}: {error}"}
     return found
-
-
-@contextlib.contextmanager
-def _workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of fresh interpreters that are gone when the block is left, however it is left."""
-    pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"), initializer=_start_worker)
-    try:
-        yield pool
-        pool.shutdown()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
-            process.terminate()
-
-
-def _start_worker() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """End this worker when the main process is gone, however it went: nobody would take the result."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
-
-
-@contextlib.contextmanager
-def _settings() -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in SETTINGS}
-    os.environ.update(SETTINGS)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
 
 
 def progress(total: int) -> Callable[[str], None]:
