@@ -102,7 +102,7 @@ def _cells(grid: _Grid, node: Array, step: int, window: Array | None) -> Cells:
     corners = np.stack([grid.density[tuple(at)] for at in itertools.product(*zip(low, high, strict=True))])
     shown = None
     if window is not None:
-        shown = np.ones(node.shape[1])
+        shown = (grid.mass[tuple(node)] > 0).astype(np.float64)  # in a void there is no posterior to miss
         for axis, a, b, (left, right) in zip(grid.axes, low, high, window, strict=True):
             shown *= np.clip(np.minimum(axis.fine[b], right) - np.maximum(axis.fine[a], left), 0, None)
     return Cells(grid.mass[tuple(node)], corners.min(axis=0), corners.max(axis=0), shown)

@@ -89,7 +89,16 @@ def log_posterior(task: Task, x: Array) -> Array:
 
     Raises TaskError where `log_joint` returns another shape or dtype, or NaN.
     """
-    joint = checked_log_joint(task, x)
+    return bayes_rule(checked_log_joint(task, x))
+
+
+def bayes_rule(log_joint: Array) -> Array:
+    """Return log P(c|x) from log P(x, c), both (n, k) in nats.
+
+    Where the density is exactly 0 no posterior is defined; there it is uniform, and carries no weight.
+    """
+    void = np.asarray(np.isneginf(log_joint).all(axis=1))
+    joint = np.where(void[:, None], 0.0, log_joint) if void.any() else log_joint
     return np.asarray(joint - logsumexp(joint)[:, None])
 
 

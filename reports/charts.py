@@ -168,9 +168,9 @@ def decades(values: Sequence[float]) -> list[float]:
 
 
 def powers(values: Sequence[float]) -> list[float]:
-    """Powers of ten within the range of the values."""
+    """Powers of ten within the range of the values, or else the values' ends: no axis is blank."""
     low, high = math.ceil(math.log10(min(values))), math.floor(math.log10(max(values)))
-    return [10.0**power for power in range(low, high + 1)]
+    return [10.0**power for power in range(low, high + 1)] or sorted({min(values), max(values)})
 
 
 def _scale(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:

@@ -185,6 +185,8 @@ def test_a_density_with_jumps_is_integrated_with_an_error_that_says_so():
     assert 1e-6 < evaluation.error < 1e-2
     found = numbers(evaluation, np.tile(np.log([0.5, 0.5]), (len(evaluation.x), 1)))["expected_kl", "all"]
     assert abs(found.value - 0.75 * np.log(2)) <= found.error  # a quarter of each square overlaps
+    oracle = numbers(evaluation, log_posterior(Uniform(), evaluation.x))
+    assert oracle["expected_kl", "all"].value == 0 and np.isfinite(evaluation.log_posterior).any(axis=1).all()
 
 
 @pytest.mark.parametrize("window", [(4, -3), (1, 2, 3), "wide", (0, np.inf)])
