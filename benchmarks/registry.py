@@ -64,6 +64,8 @@ def _transformed(name: str) -> Task:
 
 
 def _untransformed(name: str) -> Task:
+    if name.endswith(".py"):
+        raise UnknownName(f"task {name!r}: expected file.py:attr, such as {name}:task, found no attr")
     return plugged_in_task(name) if ":" in name else lookup("task", name, TASKS)
 
 

@@ -181,6 +181,6 @@ def _failure(result: Verified, outcome: Outcome) -> str:
 def _summary(results: Sequence[Verified]) -> str:
     failed = [each for each in results if each.failed]
     checks = sum(outcome.status != "skipped" for each in results for outcome in each.outcomes)
-    words = f"{len(results)} task{'s' * (len(results) != 1)}, {checks} checks: "
+    words = f"{len(results)} task{'s' * (len(results) != 1)}, {checks} check{'s' * (checks != 1)}: "
     words += f"{sum(len(each.failed) for each in failed)} failed" if failed else "all passed"
     return f"{words}. The probability of any false alarm is at most {ALARM:g}."

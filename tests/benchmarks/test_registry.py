@@ -226,3 +226,8 @@ def test_transforms_pass_the_command_line_as_they_are():
         *("--task", names[0], "--task", names[1], "--task", names[2]),
         "--quick",
     ]
+
+
+def test_a_file_without_an_attribute_says_how_to_name_one():
+    with pytest.raises(registry.UnknownName, match=r"expected file\.py:attr, such as my_task\.py:task"):
+        registry.task("my_task.py")
