@@ -29,12 +29,16 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     return Results(
         suite=suite,
         records=_records(store, seeds, set(suite["budgets"])),
-        # Floats, so that a number which no task of the grid has is NaN and not None.
-        tasks=_summaries(store, "task", suite["tasks"]).astype(dict.fromkeys(MAY_LACK, "float64")),
+        tasks=_as_floats(_summaries(store, "task", suite["tasks"])),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
         curves=_curves(store, seeds, suite["tasks"]),
         manifest=manifest,
     )
+
+
+def _as_floats(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Return a task frame in which a number that no task of the grid has is NaN and not None."""
+    return tasks.astype({name: "float64" for name in MAY_LACK if name in tasks})
 
 
 def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: set[int]) -> pd.DataFrame:

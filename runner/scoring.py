@@ -15,7 +15,7 @@ from benchmarks.evaluation import Evaluation, corrected, evaluate, normalised
 from benchmarks.metrics import score
 from benchmarks.regions import as_networks_see
 from benchmarks.shape import crossings
-from benchmarks.task import Array, Task, conditional_parameters
+from benchmarks.task import Array, Task, TaskError, conditional_parameters
 from runner.data import Examples
 from runner.plan import Stack, Trial
 
@@ -137,8 +137,14 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
         results = [TrialResult(row) for row in stack.trials[0].rows]
         for result in results:
             for budget in stack.budgets:
-                result.blank(budget, "failed", f"{type(error).__name__}: {error}"[:500], again=True)
+                result.blank(budget, "failed", _reason(error), again=True)
         return results
+
+
+def _reason(error: Exception) -> str:
+    """Return an error as a reason; our own words need no name of a class before them."""
+    ours = isinstance(error, TaskError)
+    return (str(error) if ours else f"{type(error).__name__}: {error}")[:500]
 
 
 def _run(stack: Stack, progress: Progress) -> list[TrialResult]:
