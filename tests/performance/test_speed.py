@@ -96,6 +96,19 @@ def timed(monkeypatch, spent, owner, name, key):
     monkeypatch.setattr(owner, name, outer)
 
 
+def share_of_a_run(benchmark, suite, options, spent, what):
+    """Run a suite once and return which share of its time was spent as `timed` saw it."""
+    from runner import run as running
+
+    benchmark.pedantic(lambda: running.run(suite, options), rounds=1)
+    whole = benchmark.stats.stats.total
+    share = sum(spent.values()) / whole
+    benchmark.extra_info.update(share=share, whole=whole, **spent)
+    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
+    print(f"\n{what}, one process: {whole:.0f} s, of which {parts}: {share:.1%}")
+    return share
+
+
 def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_path, monkeypatch):
     """Evaluation, storing and reporting of a full gaussian1d in one process, against the whole run."""
     from runner import run as running
@@ -110,13 +123,7 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_p
     timed(monkeypatch, spent, running, "report", "report")
     suite = load("gaussian1d")
     options = running.Options("compiled", "cpu", 1, tmp_path / "run")
-    benchmark.pedantic(lambda: running.run(suite, options), rounds=1)
-    whole = benchmark.stats.stats.total
-    share = sum(spent.values()) / whole
-    benchmark.extra_info.update(share=share, whole=whole, **spent)
-    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
-    print(f"\nfull gaussian1d, one process: {whole:.0f} s, of which {parts}: {share:.1%}")
-    assert share < 0.10
+    assert share_of_a_run(benchmark, suite, options, spent, "full gaussian1d") < 0.10
 
 
 def test_sampling_and_exact_posteriors_are_a_small_share_in_many_dimensions(benchmark, tmp_path, monkeypatch):
@@ -130,13 +137,7 @@ def test_sampling_and_exact_posteriors_are_a_small_share_in_many_dimensions(benc
     suite = narrow(load("dimensions"), tasks=["gauss-full-d32"])
     suite = suite.model_copy(update={"reference": ["oracle", "prior"]})
     options = running.Options("eager", "cpu", 1, tmp_path / "run")
-    benchmark.pedantic(lambda: running.run(suite, options), rounds=1)
-    whole = benchmark.stats.stats.total
-    share = sum(spent.values()) / whole
-    benchmark.extra_info.update(share=share, whole=whole, **spent)
-    parts = ", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items())
-    print(f"\ngauss-full-d32, one process: {whole:.0f} s, of which {parts}: {share:.1%}")
-    assert share < 0.15
+    assert share_of_a_run(benchmark, suite, options, spent, "gauss-full-d32") < 0.15
 
 
 def test_a_worker_stays_small(benchmark, tmp_path):
