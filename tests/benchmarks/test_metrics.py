@@ -11,7 +11,6 @@ from benchmarks.metrics import METRICS, score
 from benchmarks.shape import crossings
 from benchmarks.task import log_posterior, training_data
 
-NAMES = ["gauss-separated", "gauss-nested", "gauss-sparse-tail"]
 ZERO_AT_ORACLE = [
     "expected_kl",
     "tv",
@@ -21,16 +20,6 @@ ZERO_AT_ORACLE = [
     "infinite_mass",
     "ece",
 ]
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def evaluation(request):
-    return evaluate(registry.task(request.param))
-
-
-@pytest.fixture(scope="module")
-def nested():
-    return evaluate(registry.task("gauss-nested"))
 
 
 def numbers(evaluation, log_q):

@@ -15,19 +15,6 @@ from benchmarks.shape import (
     split_by_class,
 )
 
-NAMES = ["gauss-separated", "gauss-nested", "gauss-sparse-tail"]
-
-
-@pytest.fixture(scope="module", params=NAMES)
-def evaluation(request):
-    return evaluate(registry.task(request.param))
-
-
-@pytest.fixture(scope="module")
-def nested():
-    return evaluate(registry.task("gauss-nested"))
-
-
 # --- calibration ------------------------------------------------------------------------------------------
 
 
