@@ -1,10 +1,10 @@
-"""What learns q(C|x): networks with their recipes, and reference rows."""
+"""What learns q(C|x): networks with their recipes, estimators, and reference rows."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torch import nn
 
 Predict: TypeAlias = Callable[[Array], Array]  # x (n, d) -> log q (n, k)
+Arguments: TypeAlias = tuple[tuple[str, Any], ...]  # keyword arguments as data, sorted by name
 
 
 class Skipped(Exception):
@@ -27,17 +28,45 @@ class FitFailed(Exception):
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained: cross-entropy on labels, by Adam (Kingma and Ba 2015).
+    """How a network is trained and how its outputs become log q; the default is cross-entropy by Adam.
 
-    averaging is the decay of an exponential moving average of the weights that is scored in place of the
-    weights themselves; its effective decay at step t is min(averaging, (1 + t) / (10 + t)), so that early
-    averages forget the initialisation.
+    loss: "cross-entropy", "squared-error" (on the softmax), "squared-error-linear" (on linear outputs, cut
+    at 0 and renormalised) or "focal" with its gamma. Targets: soft_labels are the exact posterior in place
+    of labels; then mixup(alpha); then label smoothing. optimiser: "adam" (Kingma and Ba 2015), "adamw"
+    (decoupled weight_decay, Loshchilov and Hutter 2019) or "sgd" with momentum; schedule: "constant", or
+    "cosine" down to 0 over the steps of a `dataset` suite; batch: examples a step, None for the suite's.
+    dropout: the share of units behind each activation that a step leaves out. averaging: decay of an
+    exponential moving average of the weights that is scored in place of the weights, in effect min(averaging,
+    (1 + t) / (10 + t)) at step t, so that early averages forget the initialisation. members: networks of an
+    ensemble, whose probabilities are averaged; samples: thinned networks that Monte Carlo dropout averages,
+    0 for none. calibration: "temperature", "vector" or "isotonic", fitted to held-out examples.
     """
 
+    loss: str = "cross-entropy"
+    gamma: float = 0.0
+    soft_labels: bool = False
+    mixup: float = 0.0
+    smoothing: float = 0.0
+    optimiser: str = "adam"
     learning_rate: float = 1e-3
     betas: tuple[float, float] = (0.9, 0.999)
     epsilon: float = 1e-8
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    schedule: str = "constant"
+    batch: int | None = None
+    dropout: float = 0.0
     averaging: float | None = None
+    members: int = 1
+    samples: int = 0
+    calibration: str | None = None
+
+    @property
+    def needs_dataset(self) -> str:
+        """What of it needs the protocol `dataset`, in words; empty where nothing does."""
+        if self.calibration:
+            return f"{self.calibration} calibration"
+        return "a cosine schedule" if self.schedule == "cosine" else ""
 
 
 @dataclass(frozen=True)
@@ -45,10 +74,13 @@ class Module:
     """Builds a network of `benchmarks.architectures.modules` by name; torch is imported only then."""
 
     name: str
-    arguments: tuple[tuple[str, Any], ...] = ()
+    arguments: Arguments = ()
 
     def __call__(self, features: int, classes: int) -> nn.Module:
-        """Return a module from x (n, features) to logits (n, classes), freshly initialised."""
+        """Return a module from x (n, features) to logits (n, classes), freshly initialised.
+
+        Raises Skipped where it doesn't apply to so many features.
+        """
         modules = importlib.import_module("benchmarks.architectures.modules")
         module: nn.Module = getattr(modules, self.name)(features, classes, **dict(self.arguments))
         return module
@@ -56,15 +88,41 @@ class Module:
 
 @dataclass(frozen=True)
 class Network:
-    """A network and its recipe; build(features, classes) returns a torch module that gives logits."""
+    """A network and its recipe; build(features, classes) returns a torch module that gives logits.
+
+    tolerance: how far outputs may be off in a stack from those alone, relative to the largest; 0 where a
+    stack of any size gives the same bits. compiles: whether torch.compile may be used on long schedules.
+    """
 
     name: str
     description: str
     build: Callable[[int, int], nn.Module]
     recipe: Recipe = Recipe()
     version: int = 1
+    family: str = "own"
+    tolerance: float = 0.0
+    compiles: bool = True
 
     kind = "network"
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """A scikit-learn style classifier; build(seed) returns an object with fit(x, y) and predict_proba(x).
+
+    max_budget: examples above which it is skipped, None for no limit; calibration: "sigmoid" or "isotonic",
+    scikit-learn's cross-validated calibration around it, None for none.
+    """
+
+    name: str
+    description: str
+    build: Callable[[int], Any]
+    max_budget: int | None = None
+    calibration: str | None = None
+    version: int = 1
+    family: str = "own"
+
+    kind = "estimator"
 
 
 @dataclass(frozen=True)
@@ -82,9 +140,10 @@ class Reference:
     version: int = 1
 
     kind = "reference"
+    family = "reference"
 
 
-Architecture: TypeAlias = Network | Reference
+Architecture: TypeAlias = Network | Estimator | Reference
 
 
 def parameters(architecture: Architecture) -> dict[str, Any]:
@@ -95,3 +154,8 @@ def parameters(architecture: Architecture) -> dict[str, Any]:
         key: f"{value.__module__}.{value.__qualname__}" if callable(value) else value
         for key, value in fields.items()
     }
+
+
+def arguments(values: Mapping[str, Any]) -> Arguments:
+    """Return keyword arguments as data that can be hashed."""
+    return tuple(sorted(values.items()))

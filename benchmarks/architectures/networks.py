@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.architecture import Module, Network, Recipe
+from benchmarks.architecture import Module, Network, Recipe, arguments
 
 
-def _module(name: str, **arguments: Any) -> Module:
-    return Module(name, tuple(sorted(arguments.items())))
+def _module(name: str, **values: Any) -> Module:
+    return Module(name, arguments(values))
 
 
 NETWORKS = {
