@@ -1,0 +1,61 @@
+"""Generative classifiers, trained discriminatively: logits are log joint densities."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+FULL = 16  # inputs up to which components have full precision matrices, diagonal ones beyond
+
+
+def gaussian_mixture(features: int, classes: int, components: int) -> nn.Module:
+    """Return a classifier by a Gaussian mixture for each class; one component is a quadratic classifier."""
+    return GaussianMixture(features, classes, components)
+
+
+class GaussianMixture(nn.Module):
+    """log pi_c + log sum_j w_cj N(x; mu_cj, (L_cj L_cj^T)^-1), whose softmax over c is Bayes' rule.
+
+    L is lower triangular with diagonal exp(log_diagonal), and diagonal beyond FULL inputs; log pi and log w
+    are log-softmaxes of free parameters. Means start at N(0, 1 / features), so that log-odds start of
+    order 1 in any dimension and no two components are alike; all else starts at the standard normal.
+    """
+
+    places: Tensor
+
+    def __init__(self, features: int, classes: int, components: int) -> None:
+        super().__init__()
+        shape = (classes, components)
+        self.prior = nn.Parameter(torch.zeros(classes))
+        self.weights = nn.Parameter(torch.zeros(shape))
+        self.means = nn.Parameter(torch.randn(*shape, features) / math.sqrt(features))
+        self.log_diagonal = nn.Parameter(torch.zeros(*shape, features))
+        self.full = 1 < features <= FULL
+        if self.full:
+            row, column = torch.tril_indices(features, features, -1)
+            self.below = nn.Parameter(torch.zeros(*shape, len(row)))
+            places = nn.functional.one_hot(row * features + column, features * features)
+            self.register_buffer("places", places.to(torch.get_default_dtype()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return log joint densities (n, classes)."""
+        features = self.means.shape[-1]
+        scaled = self._whitened(x)  # (classes, components, n, features)
+        log_density = (
+            self.log_diagonal.sum(-1, keepdim=True)
+            - 0.5 * scaled.square().sum(-1)
+            - 0.5 * features * math.log(2 * math.pi)
+        )
+        weighted = self.weights.log_softmax(-1).unsqueeze(-1) + log_density
+        return (self.prior.log_softmax(-1).unsqueeze(-1) + weighted.logsumexp(-2)).mT
+
+    def _whitened(self, x: Tensor) -> Tensor:
+        """Return L^T (x - mu), (classes, components, n, features)."""
+        centred = x - self.means.unsqueeze(-2)
+        scaled = centred * self.log_diagonal.exp().unsqueeze(-2)
+        if not self.full:
+            return scaled
+        below = (self.below.flatten(0, 1) @ self.places).reshape(-1, x.shape[-1], x.shape[-1])
+        return scaled + (centred.flatten(0, 1) @ below).reshape(centred.shape)
