@@ -7,6 +7,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from benchmarks.architectures.layers import padded, padding
+
 FULL = 16  # inputs up to which components have full precision matrices, diagonal ones beyond
 
 
@@ -36,7 +38,8 @@ class GaussianMixture(nn.Module):
         if self.full:
             row, column = torch.tril_indices(features, features, -1)
             self.below = nn.Parameter(torch.zeros(*shape, len(row)))
-            places = nn.functional.one_hot(row * features + column, features * features)
+            side = features + padding(features)
+            places = nn.functional.one_hot(row * side + column, side * side)
             self.register_buffer("places", places.to(torch.get_default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -57,5 +60,6 @@ class GaussianMixture(nn.Module):
         scaled = centred * self.log_diagonal.exp().unsqueeze(-2)
         if not self.full:
             return scaled
-        below = (self.below.flatten(0, 1) @ self.places).reshape(-1, x.shape[-1], x.shape[-1])
-        return scaled + (centred.flatten(0, 1) @ below).reshape(centred.shape)
+        left = padded(centred).flatten(0, 1)
+        below = (self.below.flatten(0, 1) @ self.places).reshape(len(left), left.shape[-1], -1)
+        return scaled + (left @ below)[..., : x.shape[-1]].reshape(centred.shape)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.architecture import Skipped
-from benchmarks.architectures.layers import Dense, Residual
+from benchmarks.architectures.layers import Dense, Residual, affine
 
 SIDE = 8
 
@@ -26,7 +26,7 @@ def cnn(features: int, classes: int, channels: int) -> nn.Module:
         *(Convolution(1, channels), nn.ReLU(), MaxPool()),
         *(Convolution(channels, 2 * channels), nn.ReLU(), MaxPool()),
         nn.Flatten(1),
-        nn.Linear(2 * channels * (SIDE // 4) ** 2, classes),
+        affine(2 * channels * (SIDE // 4) ** 2, classes),
     )
 
 
@@ -53,7 +53,7 @@ def cnn_resnet(features: int, classes: int, channels: int, blocks: int) -> nn.Mo
         nn.LayerNorm(channels),
         nn.ReLU(),
         AveragePool(),
-        nn.Linear(channels, classes),
+        affine(channels, classes),
     )
 
 

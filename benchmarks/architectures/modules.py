@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from benchmarks.architecture import Skipped
 from benchmarks.architectures.generative import gaussian_mixture
 from benchmarks.architectures.images import cnn, cnn_resnet
-from benchmarks.architectures.layers import Residual
+from benchmarks.architectures.layers import Residual, affine
 from benchmarks.architectures.tokens import transformer
 
 __all__ = [
@@ -39,15 +39,15 @@ MOST_MONOMIALS = 2_000
 
 def linear(features: int, classes: int) -> nn.Module:
     """Return one affine layer."""
-    return nn.Linear(features, classes)
+    return affine(features, classes)
 
 
 def mlp(features: int, classes: int, width: int, depth: int, activation: str) -> nn.Module:
     """Return a multilayer perceptron of `depth` hidden layers with PyTorch's default initialisation."""
     layers: list[nn.Module] = []
     for inputs in (features, *[width] * (depth - 1)):
-        layers += [nn.Linear(inputs, width), ACTIVATIONS[activation]()]
-    return nn.Sequential(*layers, nn.Linear(width, classes))
+        layers += [affine(inputs, width), ACTIVATIONS[activation]()]
+    return nn.Sequential(*layers, affine(width, classes))
 
 
 def polynomial(features: int, classes: int, degree: int) -> nn.Module:
@@ -69,10 +69,10 @@ def rbf(features: int, classes: int, units: int) -> nn.Module:
 def resnet(features: int, classes: int, width: int, blocks: int) -> nn.Module:
     """Return pre-norm residual blocks h + W2 relu(W1 layernorm(h)) between two affine layers."""
     body = [
-        Residual(nn.LayerNorm(width), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width))
+        Residual(nn.LayerNorm(width), affine(width, width), nn.ReLU(), affine(width, width))
         for _ in range(blocks)
     ]
-    return nn.Sequential(nn.Linear(features, width), *body, nn.LayerNorm(width), nn.Linear(width, classes))
+    return nn.Sequential(affine(features, width), *body, nn.LayerNorm(width), affine(width, classes))
 
 
 def swiglu(features: int, classes: int, width: int, depth: int) -> nn.Module:
@@ -82,25 +82,25 @@ def swiglu(features: int, classes: int, width: int, depth: int) -> nn.Module:
     all like it, they would grow with the power 2^depth of x.
     """
     body = [
-        Residual(nn.LayerNorm(width), Gated(width, width), nn.Linear(width, width)) for _ in range(depth - 1)
+        Residual(nn.LayerNorm(width), Gated(width, width), affine(width, width)) for _ in range(depth - 1)
     ]
-    return nn.Sequential(Gated(features, width), *body, nn.Linear(width, classes))
+    return nn.Sequential(Gated(features, width), *body, affine(width, classes))
 
 
 def fourier(features: int, classes: int, frequencies: int, width: int, trained: bool) -> nn.Module:
     """Return a hidden layer on random Fourier features (Rahimi and Recht 2007), fixed or trained."""
     return nn.Sequential(
         Fourier(features, frequencies, trained),
-        nn.Linear(2 * frequencies, width),
+        affine(2 * frequencies, width),
         nn.ReLU(),
-        nn.Linear(width, classes),
+        affine(width, classes),
     )
 
 
 def maxout(features: int, classes: int, width: int, depth: int, pieces: int) -> nn.Module:
     """Return a perceptron of maxout units (Goodfellow et al. 2013)."""
     body = [Maxout(inputs, width, pieces) for inputs in (features, *[width] * (depth - 1))]
-    return nn.Sequential(*body, nn.Linear(width, classes))
+    return nn.Sequential(*body, affine(width, classes))
 
 
 class Polynomial(nn.Module):
@@ -123,7 +123,7 @@ class Polynomial(nn.Module):
         scales = [math.sqrt(math.prod(range(1, 2 * len(term), 2))) for term in terms]
         self.register_buffer("factors", torch.tensor(padded).T.contiguous())
         self.register_buffer("scales", torch.tensor(scales))
-        self.out = nn.Linear(len(terms), classes)
+        self.out = affine(len(terms), classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, classes)."""
@@ -142,7 +142,7 @@ class RadialBasis(nn.Module):
         super().__init__()
         self.centres = nn.Parameter(3.0 * torch.randn(units, features))
         self.log_widths = nn.Parameter(torch.zeros(units))
-        self.out = nn.Linear(units, classes)
+        self.out = affine(units, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return logits (n, classes)."""
@@ -156,8 +156,8 @@ class Gated(nn.Module):
 
     def __init__(self, inputs: int, width: int) -> None:
         super().__init__()
-        self.gate = nn.Sequential(nn.Linear(inputs, width), nn.SiLU())
-        self.value = nn.Linear(inputs, width)
+        self.gate = nn.Sequential(affine(inputs, width), nn.SiLU())
+        self.value = affine(inputs, width)
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the units (n, width)."""
@@ -190,7 +190,7 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, width: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.affine = nn.Linear(inputs, width * pieces)
+        self.affine = affine(inputs, width * pieces)
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the units (n, width)."""

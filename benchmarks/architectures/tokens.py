@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from benchmarks.architectures.layers import Dense, Residual
+from benchmarks.architectures.layers import Dense, Residual, affine
 
 
 def transformer(features: int, classes: int, width: int, depth: int, heads: int) -> nn.Module:
@@ -21,7 +21,7 @@ def transformer(features: int, classes: int, width: int, depth: int, heads: int)
         )
     ]
     return nn.Sequential(
-        Tokens(features, width), *blocks, ClassToken(), nn.LayerNorm(width), nn.Linear(width, classes)
+        Tokens(features, width), *blocks, ClassToken(), nn.LayerNorm(width), affine(width, classes)
     )
 
 
@@ -53,7 +53,8 @@ class Attention(nn.Module):
         parts = self.project(h).chunk(3, dim=-1)
         split = (*h.shape[:-1], self.heads, -1)
         query, key, value = (part.reshape(split).transpose(-3, -2) for part in parts)
-        mixed = nn.functional.scaled_dot_product_attention(query, key, value)
+        scores = query @ key.mT / math.sqrt(query.shape[-1])
+        mixed = scores.softmax(-1) @ value
         out: Tensor = self.out(mixed.transpose(-3, -2).flatten(-2))
         return out
 
