@@ -190,9 +190,9 @@ class Maxout(nn.Module):
     def __init__(self, inputs: int, width: int, pieces: int) -> None:
         super().__init__()
         self.pieces = pieces
-        self.affine = affine(inputs, width * pieces)
+        self.functions = affine(inputs, width * pieces)
 
     def forward(self, h: Tensor) -> Tensor:
         """Return the units (n, width)."""
-        affine: Tensor = self.affine(h)
-        return affine.reshape(*h.shape[:-1], -1, self.pieces).amax(-1)
+        values: Tensor = self.functions(h)
+        return values.reshape(*h.shape[:-1], -1, self.pieces).amax(-1)

@@ -7,11 +7,19 @@ import math
 import torch
 from torch import Tensor, nn
 
+from benchmarks.architecture import Skipped
 from benchmarks.architectures.layers import Dense, Residual, affine
+
+MOST_INPUTS = 64
 
 
 def transformer(features: int, classes: int, width: int, depth: int, heads: int) -> nn.Module:
-    """Return a feature-token transformer with pre-norm blocks (Gorishniy et al. 2021, FT-Transformer)."""
+    """Return a feature-token transformer with pre-norm blocks (Gorishniy et al. 2021, FT-Transformer).
+
+    Raises Skipped where there are more inputs than attention has memory for, as it grows with their square.
+    """
+    if features > MOST_INPUTS:
+        raise Skipped(f"attention between {features} inputs takes too much memory (limit: {MOST_INPUTS})")
     blocks = [
         block
         for _ in range(depth)
