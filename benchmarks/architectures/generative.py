@@ -45,14 +45,10 @@ class GaussianMixture(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return log joint densities (n, classes)."""
         features = self.means.shape[-1]
-        scaled = self._whitened(x)  # (classes, components, n, features)
-        log_density = (
-            self.log_diagonal.sum(-1, keepdim=True)
-            - 0.5 * scaled.square().sum(-1)
-            - 0.5 * features * math.log(2 * math.pi)
-        )
-        weighted = self.weights.log_softmax(-1).unsqueeze(-1) + log_density
-        return (self.prior.log_softmax(-1).unsqueeze(-1) + weighted.logsumexp(-2)).mT
+        distance = self._whitened(x).square().sum(-1).movedim(-1, 0)  # (n, classes, components)
+        log_density = self.log_diagonal.sum(-1) - 0.5 * distance - 0.5 * features * math.log(2 * math.pi)
+        weighted = self.weights.log_softmax(-1) + log_density
+        return self.prior.log_softmax(-1) + weighted.logsumexp(-1)
 
     def _whitened(self, x: Tensor) -> Tensor:
         """Return L^T (x - mu), (classes, components, n, features)."""
