@@ -89,7 +89,9 @@ def isotonic(log_q: Array, y: Array) -> Calibrator:
     _every_class(y, classes, "isotonic")
     which = [1] if classes == 2 else list(range(classes))
     maps = {
-        c: IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(_log_odds(log_q, c), (y == c).astype(np.float64))
+        c: IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip").fit(
+            _log_odds(log_q, c), (y == c).astype(np.float64)
+        )
         for c in which
     }
 
@@ -135,7 +137,7 @@ def _informative(log_q: Array, y: Array, method: str) -> tuple[Array, Array]:
 def _log_odds(log_q: Array, c: int) -> Array:
     """Return the log-odds of a class against the rest, (n,), within the range that is told apart."""
     odds = log_q[:, c] - logsumexp(np.delete(log_q, c, axis=1))
-    return np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS)
+    return np.asarray(np.clip(odds, -MOST_LOG_ODDS, MOST_LOG_ODDS))
 
 
 # --- least NLL: convex in the scales and biases ----------------------------------------------------------
@@ -163,8 +165,7 @@ def _least_on_interval(log_q: Array, y: Array) -> float:
         if abs(slope) * (high - low) < GAIN:
             break
         step = scale - slope / curvature if curvature > 0 else low
-        narrow = slope**2 < GAIN * curvature
-        if narrow:
+        if slope**2 < GAIN * curvature:
             return float(np.clip(step, low, high))
         scale = step if low < step < high else 0.5 * (low + high)
     return scale
@@ -232,4 +233,4 @@ def _newton_step(gradient: Array, curvature: Array, free: Array, damping: float)
 def _same_class(classes: int) -> Array:
     """Return which pairs of the 2k - 1 scales and biases belong to one class."""
     owner = np.concatenate([np.arange(classes), np.arange(1, classes)])
-    return owner[:, None] == owner
+    return np.asarray(owner[:, None] == owner)

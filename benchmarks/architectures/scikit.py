@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
+from scipy.special import expit
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis, QuadraticDiscriminantAnalysis
@@ -116,7 +117,7 @@ class KernelDensityBayes(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
 
 def _log_kernel_density(x: Array, examples: Array, width: float) -> Array:
-    """Return the log density of a mixture of Gaussians of one width around the examples, (m,), at x (m, d)."""
+    """Return the log density of equal Gaussians of one width around the examples, (m,), at x (m, d)."""
     rows = max(PAIRS // len(examples), 1)
     parts = [np.empty(0)]
     for start in range(0, len(x), rows):
@@ -139,6 +140,12 @@ LOGISTIC = (
     HistGradientBoostingClassifier,
 )
 IN_LOG_SPACE = (GaussianNB, MultinomialNB, ComplementNB, BernoulliNB, CategoricalNB, KernelDensityBayes)
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda h: h,
+    "logistic": expit,
+    "tanh": np.tanh,
+    "relu": lambda h: np.maximum(h, 0),
+}
 
 
 def fit(estimator: Estimator, seed: int, x: Array, y: Array, classes: int) -> Predict:
@@ -251,7 +258,11 @@ def _from_logits(method: str, scores: Any, x: Array, columns: int) -> Array:
     if columns == 2 and np.ndim(scores) == 1:
         scores = np.asarray(scores)
         scores = np.stack([np.zeros(len(scores)), scores], axis=1)
-    return normalised(_checked(method, scores, x, columns))
+    logits = _checked(method, scores, x, columns)
+    endless = np.isinf(logits).any(axis=1)
+    if endless.any():
+        raise FitFailed(f"{method} should return finite numbers, returned an infinity at x = {x[endless][0]}")
+    return normalised(logits)
 
 
 def _network_outputs(model: Any, x: Array) -> Array:
@@ -263,17 +274,11 @@ def _network_outputs(model: Any, x: Array) -> Array:
     if isinstance(model, Pipeline):
         network = model.steps[-1][1]
         x = model[:-1].transform(x) if len(model.steps) > 1 else x
-    activation = {"relu": lambda h: np.maximum(h, 0), "tanh": np.tanh, "logistic": _sigmoid}.get(
-        network.activation, lambda h: h
-    )
+    activation = ACTIVATIONS[network.activation]
     for weights, bias in zip(network.coefs_[:-1], network.intercepts_[:-1], strict=True):
         x = activation(x @ weights + bias)
     outputs = x @ network.coefs_[-1] + network.intercepts_[-1]
     return np.asarray(outputs[:, 0] if outputs.shape[1] == 1 else outputs)
-
-
-def _sigmoid(h: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-h)))
 
 
 def _checked(method: str, values: Any, x: Array, columns: int) -> Array:
@@ -295,7 +300,7 @@ def _checked(method: str, values: Any, x: Array, columns: int) -> Array:
 
 
 def _summing_to_one(method: str, log_q: Array, x: Array, found: Any) -> Array:
-    """Return log q normalised; raises FitFailed where q doesn't sum to 1 within rounding of what was found."""
+    """Return log q normalised; raises FitFailed where q doesn't sum to 1 but for the rounding of its type."""
     log_total = logsumexp(log_q)
     with np.errstate(over="ignore"):
         total = np.exp(log_total)
@@ -315,9 +320,9 @@ def as_estimator(name: str, found: Any) -> Estimator:
     None. Raises ValueError where it has no fit.
     """
     if not callable(getattr(found, "fit", None)):
-        kind = f"class {found.__name__}" if inspect.isclass(found) else type(found).__name__
+        what = f"class {found.__name__}" if inspect.isclass(found) else type(found).__name__
         raise ValueError(
-            f"{name}: expected a class or an instance with fit(x, y) and predict_proba(x), found {kind}"
+            f"{name}: expected a class or an instance with fit(x, y) and predict_proba(x), found {what}"
             " without fit"
         )
 
@@ -327,7 +332,7 @@ def as_estimator(name: str, found: Any) -> Estimator:
         return _seeded(clone(found) if isinstance(found, BaseEstimator) else copy.deepcopy(found), seed)
 
     # What records say that it is: the class, and of an instance its settings.
-    kind = found if inspect.isclass(found) else type(found)
+    kind: Any = found if inspect.isclass(found) else type(found)
     build.__module__ = "plugged_in" if kind.__module__.startswith(FILE_MODULE) else kind.__module__
     build.__qualname__ = kind.__qualname__ if inspect.isclass(found) else _settings(found)
     return Estimator(name, _description(found), build)
