@@ -32,8 +32,8 @@ class Recipe:
 
     loss: "cross-entropy", "squared-error" (on the softmax), "squared-error-linear" (on linear outputs, cut
     at 0 and renormalised) or "focal" with its gamma. Targets: soft_labels are the exact posterior in place
-    of labels; then mixup(alpha); then label smoothing. optimiser: "adam" (Kingma and Ba 2015), "adamw"
-    (decoupled weight_decay, Loshchilov and Hutter 2019) or "sgd" with momentum; schedule: "constant", or
+    of labels; then mixup(alpha); then label smoothing. optimiser: "adam" (Kingma and Ba 2015) or "sgd"
+    with momentum, either with decoupled weight_decay (Loshchilov and Hutter 2019); schedule: "constant", or
     "cosine" down to 0 over the steps of a `dataset` suite; batch: examples a step, None for the suite's.
     dropout: the share of units behind each activation that a step leaves out. averaging: decay of an
     exponential moving average of the weights that is scored in place of the weights, in effect min(averaging,

@@ -1,13 +1,37 @@
-"""What somebody else's code raised, said in one line."""
+"""What to say of an unknown name, and of what somebody else's code raised."""
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sysconfig
 import traceback
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
 
 LIBRARIES = tuple(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib"))
+
+
+class UnknownName(ValueError):
+    """A name that isn't registered, or names nothing that can be loaded; the message lists near matches."""
+
+
+def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
+    """Return table[name]; raises UnknownName, which says what the name might have meant."""
+    if name in table:
+        return table[name]
+    raise UnknownName(unknown(kind, name, table))
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> str:
+    """Return what to say of a name that isn't among those that are known."""
+    names = list(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
+    return f"unknown {kind} {name!r}; {hint}"
 
 
 def in_one_line(error: BaseException) -> str:

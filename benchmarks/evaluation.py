@@ -13,6 +13,8 @@ from benchmarks.regions import Points, Rule, as_networks_see, atoms, region_weig
 from benchmarks.task import Array, Task, TaskError, bayes_rule, checked_log_joint, logsumexp, over_classes
 
 RESOLUTION = 2.0**-24  # of float32, to which the points are rounded
+MOST_REPRESENTATIVES = 2_000
+MOST_NUMBERS = 20_000  # representatives times classes
 VERSION = 2  # of points and weights; a change of numbers bumps it
 
 
@@ -121,6 +123,21 @@ def expectation(values: Array, weights: Array) -> Array:
         if np.isfinite(total).all():
             return total
         return np.asarray(np.where(weights > 0, values * weights, 0.0).sum(axis=-1))
+
+
+def representatives(evaluation: Evaluation) -> tuple[Array, Array]:
+    """Return rows (m,) of an evaluation that stand for p(x), and their weights (m,), which sum to 1.
+
+    All points where there are few; else 2,000 of equal weight, fewer of many classes, at evenly spaced
+    quantiles of the weights in the order of the points (systematic sampling).
+    """
+    weights = evaluation.weights["all"]
+    most = min(MOST_REPRESENTATIVES, max(100, MOST_NUMBERS // evaluation.classes))
+    if len(weights) <= most:
+        return np.arange(len(weights)), weights / weights.sum()
+    cumulated = np.cumsum(weights)
+    quantiles = (np.arange(most) + 0.5) / most * cumulated[-1]
+    return np.searchsorted(cumulated, quantiles), np.full(most, 1 / most)
 
 
 def kl(log_p: Array, log_q: Array) -> Array:

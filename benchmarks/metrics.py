@@ -132,9 +132,13 @@ METRICS = {
         Metric("rounded_mass", "1", 0, "record", "mass of q's zeros taken as rounding"),
         Metric("distinct_examples", "examples", 0, "record", "different examples seen so far"),
         Metric("parameters", "count", 0, "record", "trainable parameters"),
+        Metric("best_step", "steps", 0, "record", "step whose state was kept, by held-out loss"),
         Metric("training_seconds", "s", 0, "record", "training time up to the budget, a network's share"),
         Metric("budget_to_target", "examples", -1, "record", "examples until the gap stays below a target"),
         Metric("efficiency", "1", 1, "record", "k / (2 N expected KL), N distinct examples"),
+        Metric("bias", "nats", -1, "record", "expected KL of the seeds' geometric-mean prediction"),
+        Metric("variance", "nats", -1, "record", "expected KL from that mean prediction to each seed's"),
+        Metric("label_noise_share", "1", 0, "record", "share of expected KL that exact labels would save"),
     )
 }
 

@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
-import hashlib
-import importlib
-import importlib.util
 import inspect
-import sys
 from collections.abc import Mapping
-from pathlib import Path
-from types import ModuleType
-from typing import Any, TypeVar
+from dataclasses import replace
+from typing import Any
 
-from benchmarks.architecture import Architecture
-from benchmarks.architectures.networks import NETWORKS
+from benchmarks import grammar, plug_ins
+from benchmarks.architecture import Architecture, Network, Reference
+from benchmarks.architectures import recipes
+from benchmarks.architectures.estimators import ESTIMATORS
+from benchmarks.architectures.networks import FAMILIES, NETWORKS
 from benchmarks.architectures.reference import REFERENCES
-from benchmarks.errors import in_one_line
-from benchmarks.task import FILE_MODULE, Task, TaskError
+from benchmarks.errors import UnknownName, lookup, unknown
+from benchmarks.task import Task
 from benchmarks.tasks import dimensions, discrete, gaussian1d, mixtures, real_data, shapes, transforms
 
-T = TypeVar("T")
+__all__ = [
+    "ARCHITECTURES",
+    "TASKS",
+    "UnknownName",
+    "architecture",
+    "lookup",
+    "source",
+    "spelled",
+    "split",
+    "task",
+]
 
 TASKS: Mapping[str, Task] = {
     **gaussian1d.TASKS,
@@ -31,29 +38,16 @@ TASKS: Mapping[str, Task] = {
     **discrete.TASKS,
     **real_data.TASKS,
 }
-ARCHITECTURES: Mapping[str, Architecture] = {**NETWORKS, **REFERENCES}
-TASK_PROTOCOL = ("name", "version", "features", "classes", "sample", "log_joint")
-
-
-class UnknownName(ValueError):
-    """A name that isn't registered, or names nothing that can be loaded; the message lists near matches."""
-
-
-def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
-    """Return table[name]; raises UnknownName, which says what the name might have meant."""
-    if name in table:
-        return table[name]
-    near = difflib.get_close_matches(name, table, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(table)}"
-    raise UnknownName(f"unknown {kind} {name!r}; {hint}")
+ARCHITECTURES: Mapping[str, Architecture] = {**NETWORKS, **ESTIMATORS, **REFERENCES}
 
 
 def task(name: str) -> Task:
     """Return the task of that name, the same object at each call.
 
-    A name is that of a registered task, or `file.py:attr` or `pkg.module:attr` for anybody's own, either
-    with transforms behind it: "xor-2d+nuisance(6)+label-noise(0.1)". Raises UnknownName where there is
-    nothing of that name, TaskError where what there is isn't a task or a transform can't be applied.
+    A name is that of a registered task, of an installed entry point, or `file.py:attr` or `pkg.module:attr`
+    for anybody's own, each with transforms behind it: "xor-2d+nuisance(6)+label-noise(0.1)". Raises
+    UnknownName where there is nothing of that name, TaskError where what there is isn't a task or a
+    transform can't be applied.
     """
     return TASKS[name] if name in TASKS else _transformed(name)
 
@@ -64,91 +58,128 @@ def _transformed(name: str) -> Task:
 
 
 def _untransformed(name: str) -> Task:
-    if name.endswith(".py"):
-        raise UnknownName(f"task {name!r}: expected file.py:attr, such as {name}:task, found no attr")
-    return plugged_in_task(name) if ":" in name else lookup("task", name, TASKS)
+    if name in TASKS:
+        return TASKS[name]
+    _check_attribute("task", name)
+    if ":" in name:
+        return plug_ins.task(name)
+    points = plug_ins.installed("tasks")
+    if name in points:
+        return plug_ins.as_task(name, plug_ins.loaded("task", points[name]))
+    raise UnknownName(unknown("task", name, [*TASKS, *points]))
 
 
 def architecture(name: str) -> Architecture:
-    """Return the architecture of that name; raises UnknownName."""
-    return lookup("architecture", name, ARCHITECTURES)
+    """Return the architecture of that name, the same object at each call.
+
+    A name is that of a registered architecture, a family with its parameters ("mlp(width=128, depth=3)"), an
+    estimator with its own, an installed entry point, or `file.py:attr` or `pkg.module:attr` for anybody's
+    own, each with recipes behind it: "mlp-64x64+focal(2)+lr(0.01)". Raises UnknownName where there is
+    nothing of that name, GrammarError or ArchitectureError where what there is can't be used.
+    """
+    return ARCHITECTURES[name] if name in ARCHITECTURES else _composed(name)
 
 
 @functools.cache
-def plugged_in_task(text: str) -> Task:
-    """Return the task that `file.py:attr` or `pkg.module:attr` names: a task, or what makes one when called.
+def _composed(name: str) -> Architecture:
+    base, parts = split(name)
+    found = _base(base)
+    for part in parts:
+        if isinstance(found, Reference):
+            raise grammar.GrammarError(
+                f"architecture {name!r}: expected no recipe behind {base}, found {part}"
+            )
+        found = recipes.applied(found, part)
+    return found
 
-    Raises UnknownName where there is no such file, module or attribute, and TaskError where it isn't a task.
-    """
-    found = plugged_in("task", text)
-    if inspect.isclass(found) or (callable(found) and not isinstance(found, Task)):
-        found = _called(text, found)
-    missing = [attribute for attribute in TASK_PROTOCOL if not hasattr(found, attribute)]
-    if missing:
-        raise TaskError(
-            f"task {text}: expected a task with {', '.join(TASK_PROTOCOL)}, found"
-            f" {type(found).__name__} without {', '.join(missing)}"
+
+def split(name: str) -> tuple[str, list[str]]:
+    """Return an architecture's name without recipes and the recipes behind it; raises GrammarError."""
+    if name in ARCHITECTURES and not isinstance(ARCHITECTURES[name], Network):
+        return name, []
+    return grammar.split("architecture", name)
+
+
+def source(name: str) -> str:
+    """Return a hash of the file that an architecture which isn't ours comes from; empty for ours."""
+    place, colon, rest = split(name)[0].rpartition(":")
+    text = place + colon + _call(rest).name
+    if not colon:
+        if text in ARCHITECTURES or text in FAMILIES:
+            return ""
+        text = plug_ins.installed("architectures")[text].value
+    return plug_ins.source(text)
+
+
+def spelled(name: str) -> str:
+    """Return the one spelling of an architecture's name: no spaces but behind commas; raises GrammarError."""
+    base, parts = grammar.split("architecture", name)
+    place, colon, rest = base.rpartition(":")
+    return "+".join([place + colon + _call(rest).text, *(_call(part).text for part in parts)])
+
+
+def _call(text: str) -> grammar.Call:
+    return grammar.call("architecture", text)
+
+
+def _base(name: str) -> Architecture:
+    """Return an architecture without recipes."""
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    place, colon, rest = name.rpartition(":")
+    call = _call(rest)
+    _check_attribute("architecture", place + colon + call.name)
+    if colon:
+        found = plug_ins.architecture(place + colon + call.name, _literals(call))
+        return replace(found, name=call.text) if call.keywords else found
+    if call.name in FAMILIES:
+        return _of_family(call)
+    points = plug_ins.installed("architectures")
+    if call.name in points:
+        made = plug_ins.loaded("architecture", points[call.name])
+        return replace(plug_ins.as_architecture(call.name, made, _literals(call)), name=call.text)
+    if call.name in ESTIMATORS and (call.keywords or call.positional):
+        estimator = ESTIMATORS[call.name]
+        try:
+            build = estimator.build.with_arguments(**_literals(call))  # type: ignore[attr-defined]
+        except ValueError as error:
+            raise grammar.GrammarError(f"architecture {name!r}: {error}") from None
+        return replace(estimator, name=call.text, build=build)
+    if call.name in ARCHITECTURES:
+        raise grammar.GrammarError(f"architecture {name!r}: expected no arguments behind {call.name}")
+    raise UnknownName(unknown("architecture", call.name, [*ARCHITECTURES, *points, *FAMILIES]))
+
+
+def _of_family(call: grammar.Call) -> Network:
+    family = FAMILIES[call.name]
+    signature = inspect.signature(family.build, eval_str=True).parameters
+    bound = grammar.bind("architecture", call, signature)
+    values = {
+        key: grammar.value("architecture", call, key, text, signature[key].annotation)
+        for key, text in bound.items()
+    }
+    try:
+        build = family.build(**values)
+    except ValueError as error:
+        raise grammar.GrammarError(f"architecture {call.text!r}: {error}") from None
+    return Network(call.text, family.description, build, family=getattr(family, "family", call.name))
+
+
+def _literals(call: grammar.Call) -> dict[str, Any]:
+    """Return the arguments of somebody else's code, whose types aren't known here."""
+    if call.positional:
+        raise grammar.GrammarError(
+            f"architecture {call.text!r}: expected arguments by name, as in {call.name}(width=128),"
+            f" found {call.positional[0]!r}"
         )
-    for attribute, least in (("features", 1), ("classes", 2)):
-        value = getattr(found, attribute)
-        if not isinstance(value, int) or value < least:
-            raise TaskError(f"task {text}: expected {attribute} to be an int from {least}, found {value!r}")
-    return found  # type: ignore[no-any-return]
+    return {key: grammar.literal(text) for key, text in call.keywords.items()}
 
 
-def _called(text: str, factory: Any) -> Any:
-    """Return factory(); raises TaskError where it needs arguments or fails."""
-    try:
-        inspect.signature(factory).bind()
-    except TypeError as error:
-        raise TaskError(
-            f"task {text}: expected a task, or a class or function without required arguments, found one"
-            f" that takes {inspect.signature(factory)} ({error})"
-        ) from None
-    try:
-        return factory()
-    except Exception as error:  # whatever somebody else's code raises
-        raise TaskError(
-            f"task {text}: expected a call to return a task, found {in_one_line(error)}"
-        ) from error
-
-
-def plugged_in(kind: str, text: str) -> Any:
-    """Return what `file.py:attr` or `pkg.module:attr` names; raises UnknownName."""
-    place, _, attribute = text.rpartition(":")
-    if not place or not attribute:
-        raise UnknownName(f"{kind} {text!r}: expected file.py:attr or pkg.module:attr")
-    try:
-        module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # whatever somebody else's code raises
-        expected = "a Python file" if place.endswith(".py") else "a module that can be imported"
+def _check_attribute(kind: str, name: str) -> None:
+    if name.endswith(".py"):
         raise UnknownName(
-            f"{kind} {text}: expected {expected} {place!r}, found {in_one_line(error)}"
-        ) from error
-    if hasattr(module, attribute):
-        return getattr(module, attribute)
-    public = [each for each in vars(module) if not each.startswith("_")]
-    near = difflib.get_close_matches(attribute, public, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(public) or 'nothing'}"
-    raise UnknownName(f"{kind} {text}: expected {place!r} to have {attribute!r}, found none; {hint}")
+            f"{kind} {name!r}: expected file.py:attr, such as {name}:{_EXAMPLE[kind]}, found no attr"
+        )
 
 
-def _file_module(path: Path) -> ModuleType:
-    """Return a file as a module, under a name that follows from its full path.
-
-    It is in sys.modules because dataclasses and pickle look for the module of a class there.
-    """
-    path = path.resolve()
-    name = f"{FILE_MODULE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
-    if name in sys.modules:
-        return sys.modules[name]
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None and spec.loader is not None  # a name that ends in .py always has a loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
+_EXAMPLE = {"task": "task", "architecture": "Net"}

@@ -92,6 +92,19 @@ def log_posterior(task: Task, x: Array) -> Array:
     return bayes_rule(checked_log_joint(task, x))
 
 
+def train_log_posterior(task: Task, x: Array) -> Array:
+    """Return log P(c|x) in nats, (n, classes), under the law that training data follow.
+
+    That is `log_posterior`, unless a task has `train_priors`: then with these class priors in place of its
+    `priors`.
+    """
+    train_priors = getattr(task, "train_priors", None)
+    if train_priors is None:
+        return log_posterior(task, x)
+    shift = np.log(train_priors) - np.log(task.priors)  # type: ignore[attr-defined]
+    return bayes_rule(checked_log_joint(task, x) + shift)
+
+
 def bayes_rule(log_joint: Array) -> Array:
     """Return log P(c|x) from log P(x, c), both (n, k) in nats.
 

@@ -11,7 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.task import Array, Stream, Task, parameters, seed_words, training_data
+from benchmarks.architecture import Recipe
+from benchmarks.task import (
+    Array,
+    Stream,
+    Task,
+    parameters,
+    seed_words,
+    train_log_posterior,
+    training_data,
+)
+
+HELD_OUT = 5  # one in so many examples of a training set
 
 
 class SharedStream(Stream):
@@ -36,6 +47,72 @@ class SharedStream(Stream):
             return x, y
         self._block += 1
         return block[:, :-1], block[:, -1].astype(np.int64)
+
+
+class TrainingSet:
+    """The fixed examples of one (task, seed) under `dataset`: the first `budget` of its stream.
+
+    The last fifth is held out; the rest comes in mini-batches, in a new order at each pass, passes joined
+    end to end so that small sets fill a batch too. Each member of an ensemble has orders of its own.
+    """
+
+    def __init__(self, task: Task, seed: int, budget: int, batch: int) -> None:
+        x, y = training_data(task, seed, budget)
+        kept = budget - budget // HELD_OUT
+        self._x, self._y = x[:kept].astype(np.float32), y[:kept]
+        self.held_out = x[kept:].astype(np.float32), y[kept:]
+        self._task, self._seed, self._batch = task, seed, batch
+        self._orders: dict[int, tuple[Array, np.random.Generator]] = {}
+
+    def take(self, member: int, count: int) -> tuple[Array, Array]:
+        """Return a member's next `count` mini-batches: x (count, batch, d) float32, y (count, batch)."""
+        n = count * self._batch
+        order, rng = self._orders.get(member) or (np.empty(0, dtype=np.int64), self._shuffles(member))
+        while len(order) < n:
+            order = np.concatenate([order, rng.permutation(len(self._y))])
+        self._orders[member] = order[n:], rng
+        now = order[:n]
+        return self._x[now].reshape(count, self._batch, -1), self._y[now].reshape(count, self._batch)
+
+    def _shuffles(self, member: int) -> np.random.Generator:
+        words = seed_words(f"{self._task.name} v{self._task.version} passes")
+        return np.random.default_rng([*words, self._seed, member])
+
+
+class Targets:
+    """What one network learns from its mini-batches: labels, or probabilities where its recipe says so."""
+
+    def __init__(self, recipe: Recipe, task: Task, rng: np.random.Generator) -> None:
+        self._recipe, self._task, self._rng = recipe, task, rng
+        self._plain = not (recipe.soft_labels or recipe.mixup or recipe.smoothing)
+
+    def __call__(self, x: Array, y: Array) -> tuple[Array, Array]:
+        """Return x and targets of mini-batches x (count, batch, d) and y (count, batch).
+
+        Targets are y, or probabilities (count, batch, k) float32: one-hot labels or exact posteriors of the
+        training law, then mixed in pairs, x with them (Zhang et al. 2018), then smoothed.
+        """
+        if self._plain:
+            return x, y
+        k = self._task.classes
+        if self._recipe.soft_labels:
+            flat = x.reshape(-1, x.shape[-1]).astype(np.float64)
+            targets = np.exp(train_log_posterior(self._task, flat)).reshape(*y.shape, k)
+        else:
+            targets = np.eye(k)[y]
+        if self._recipe.mixup:
+            x, targets = self._mixed(x, targets)
+        targets = (1 - self._recipe.smoothing) * targets + self._recipe.smoothing / k
+        return x, targets.astype(np.float32)
+
+    def _mixed(self, x: Array, targets: Array) -> tuple[Array, Array]:
+        mixed_x, mixed_targets = np.empty_like(x), np.empty_like(targets)
+        for i in range(len(x)):
+            share = self._rng.beta(self._recipe.mixup, self._recipe.mixup)
+            other = self._rng.permutation(x.shape[1])
+            mixed_x[i] = share * x[i] + (1 - share) * x[i][other]
+            mixed_targets[i] = share * targets[i] + (1 - share) * targets[i][other]
+        return mixed_x, mixed_targets
 
 
 def _keep(path: Path, block: Array) -> None:

@@ -2,11 +2,13 @@
 
 An ordinary nn.Module is lifted over a leading axis of networks by torch.func (vmap over functional_call);
 each network has its own data, weights and optimiser state, so a trial's numbers are the same bits in a
-stack of any size. Nothing here does input or output.
+stack of any size. A module that can't be lifted trains alone, by the same rules. Nothing here does input or
+output.
 """
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -16,13 +18,17 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, stack_module_state, vmap
+from torch.func import functional_call, grad_and_value, vmap
 
 from benchmarks.architecture import Network, Recipe
-from benchmarks.task import Array, seed_words
+from benchmarks.architectures.losses import loss as loss_of
+from benchmarks.task import Array
+from runner.dropout import Masks
+from runner.modules import Liftable
 from runner.plan import STACK_SIZE
 
 Tensors: TypeAlias = dict[str, Tensor]
+Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
 CHUNK = 64  # mini-batches that are drawn at once
 ROWS = 16_384  # of an evaluation that pass through a network at once: wide layers need memory
 
@@ -31,85 +37,153 @@ ROWS = 16_384  # of an evaluation that pass through a network at once: wide laye
 class Snapshot:
     """The networks of a stack after `step` mini-batches.
 
-    weights and buffers: {name: (networks, ...)}, averaged where the recipe says so; diverged: (networks,)
-    the step at which a network's loss stopped being finite, 0 where it hasn't; seconds: training time so
-    far of one place in the program, without the first step, which compiles.
+    networks: their numbers in the stack; weights and buffers: {name: (networks, ...)}, averaged where the
+    recipe says so; diverged: (networks,) the step at which a network's loss stopped being finite, 0 where it
+    hasn't; seconds: training time so far of one place in the program, without the first step, which compiles.
     """
 
     step: int
+    networks: tuple[int, ...]
     weights: Tensors
     buffers: Tensors
     diverged: Array
     seconds: float
 
-
-def build(network: Network, features: int, classes: int, seed: int) -> nn.Module:
-    """Return a freshly initialised module; its weights depend on (architecture, seed) alone."""
-    words = seed_words(f"{network.name} v{network.version} seed {seed}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(words[0] | words[1] << 32)
-        return network.build(features, classes).float()
+    def state(self, place: int) -> Tensors:
+        """Return a copy of the weights and buffers at one place."""
+        return {name: each[place].clone() for name, each in (self.weights | self.buffers).items()}
 
 
-def parameter_count(network: Network, features: int, classes: int) -> int:
-    """Return the number of trainable parameters of a network."""
-    module = build(network, features, classes, seed=0)
-    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
+class Training:
+    """A stack in training: `advance` it, take a `snapshot`, `keep` some of its networks."""
 
+    def __init__(
+        self,
+        network: Network,
+        modules: Sequence[nn.Module],
+        draw: Draw,
+        steps: int,
+        mode: str,
+        device: str,
+        *,
+        liftable: Liftable | None = None,
+        noise: Sequence[np.random.Generator] = (),
+    ) -> None:
+        """Lay out the modules side by side; steps: the most that will be asked for.
 
-def train(
-    network: Network,
-    modules: Sequence[nn.Module],
-    batches: Callable[[int], tuple[Array, Array]],
-    steps: Sequence[int],
-    mode: str,
-    device: str,
-) -> Iterator[Snapshot]:
-    """Train the modules side by side and yield a snapshot after each of the increasing `steps`.
+        draw(networks, count) returns the next mini-batches of some networks: x (count, networks, batch, d)
+        and targets, labels (count, networks, batch) or probabilities (count, networks, batch, k). mode is
+        "compiled" or "eager". A compiled program always has STACK_SIZE places, the empty ones filled with
+        copies of the first network: the compiler chooses vector or scalar code, which round differently, by
+        the size of each loop, so only programs of one size give one network the same bits. liftable: what
+        is known of the module; one that can't be lifted has to be alone. noise: a generator for each
+        network, from which its dropout masks come. Raises ValueError where a compiled stack has more
+        networks than places.
+        """
+        self._recipe, self._draw, self._steps = network.recipe, draw, steps
+        self._mode, self._device, self._noise = mode, device, noise
+        self._networks = list(range(len(modules)))
+        self._places = _places(len(modules), mode)
+        liftable = liftable or Liftable()
+        self._state = _initial_state([modules[place] for place in self._places], self._recipe, device)
+        self._step = _training_step(modules[0], self._recipe, liftable, device)
+        self._alone = bool(liftable.reason)
+        self._random = torch.random.get_rng_state()
+        if mode == "compiled":
+            torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
+            self._step = torch.compile(self._step, dynamic=False, fullgraph=True)
+        self._scalars = _schedule(self._recipe, steps, device)
+        self._masks: Masks | None = None
+        self._module = modules[0]
+        self._seconds, self._done = 0.0, 0
 
-    batches(count) returns the next mini-batches: x (count, networks, batch, d) and y (count, networks,
-    batch). mode is "compiled" or "eager". A compiled program always has STACK_SIZE places, the empty ones
-    filled with copies of the first network: the compiler chooses vector or scalar code, which round
-    differently, by the size of each loop, so only programs of one size give one network the same bits.
-    Raises ValueError where a compiled stack has more networks than places.
-    """
-    places = _places(len(modules), mode)
-    state = _initial_state([modules[place] for place in places], network.recipe, device)
-    step = _training_step(modules[0], network.recipe)
-    if mode == "compiled":
-        torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
-        step = torch.compile(step, dynamic=False, fullgraph=True)
-    scalars = _schedule(network.recipe, max(steps), device)
-    seconds, done = 0.0, 0
-    for mark in sorted({1, *steps, *range(CHUNK, max(steps), CHUNK)}):
-        if done % CHUNK == 0:
-            drawn = batches(min(CHUNK, max(steps) - done))
-            xs, ys = (torch.from_numpy(np.take(part, places, axis=1)).to(device) for part in drawn)
+    def advance(self, step: int) -> None:
+        """Train up to a step; the first alone, because it compiles."""
+        for mark in sorted({1, step, *range(CHUNK, step, CHUNK)}):
+            if mark > self._done:
+                if self._done % CHUNK == 0:
+                    self._load(min(CHUNK, self._steps - self._done))
+                self._run(mark)
+
+    def _load(self, count: int) -> None:
+        """Draw the next chunk of mini-batches, and the masks that go with it."""
+        drawn = self._draw(self._networks, count)
+        self._xs, self._targets = (
+            torch.from_numpy(np.take(part, self._places, axis=1)).to(self._device) for part in drawn
+        )
+        if self._masks is None:
+            self._masks = Masks(self._module, torch.zeros(self._xs.shape[2:]))
+        self._dropped: Tensors = {}
+        if self._masks.shapes and not self._alone:
+            masks = self._masks.chunk([self._noise[network] for network in self._networks], count)
+            self._dropped = {name: mask[:, self._places].to(self._device) for name, mask in masks.items()}
+
+    def _run(self, mark: int) -> None:
         clock = time.perf_counter()
         # Only the first step compiles: a program made anew in mid-run could round differently.
-        with torch.compiler.set_stance("fail_on_recompile" if done else "default"):
-            for i in range(done, mark):
-                step(state, scalars[i], xs[i % CHUNK], ys[i % CHUNK])
-        if device == "cuda":
+        stance = torch.compiler.set_stance("fail_on_recompile" if self._done else "default")
+        with stance, self._own_randomness():
+            for i in range(self._done, mark):
+                at = i % CHUNK
+                dropped = {name: masks[at] for name, masks in self._dropped.items()}
+                if dropped and self._masks:
+                    dropped = self._masks.scaled(dropped)
+                self._step(self._state, self._scalars[i], self._xs[at], self._targets[at], dropped)
+        if self._device == "cuda":
             torch.cuda.synchronize()
-        seconds += (time.perf_counter() - clock) / len(places) if done else 0.0
-        done = mark
-        if done in steps:
-            yield _snapshot(state, network.recipe, len(modules), done, seconds)
+        self._seconds += (time.perf_counter() - clock) / len(self._places) if self._done else 0.0
+        self._done = mark
+
+    @contextlib.contextmanager
+    def _own_randomness(self) -> Iterator[None]:
+        """Let a module that draws random numbers itself draw the trial's own."""
+        if not self._alone:
+            yield
+            return
+        with torch.random.fork_rng(devices=[]):
+            if not self._done and self._noise:
+                torch.manual_seed(int(self._noise[0].integers(2**63)))
+            else:
+                torch.random.set_rng_state(self._random)
+            yield
+            self._random = torch.random.get_rng_state()
+
+    def keep(self, networks: Sequence[int]) -> None:
+        """Go on with some of the networks alone; of an eager stack only, where it changes no bits."""
+        at = [self._networks.index(network) for network in networks]
+        for key in ("weights", "buffers", "mean", "square", "average"):
+            self._state[key] = {name: each[at].clone() for name, each in self._state[key].items()}
+        self._state["diverged"] = self._state["diverged"][at].clone()
+        self._xs, self._targets = self._xs[:, at], self._targets[:, at]
+        self._dropped = {name: masks[:, at] for name, masks in self._dropped.items()}
+        self._networks = list(networks)
+        self._places = list(range(len(networks)))
+
+    def snapshot(self) -> Snapshot:
+        """Return a copy of what the networks are now."""
+        count, state = len(self._networks), self._state
+        source = state["average"] if self._recipe.averaging is not None else state["weights"]
+        return Snapshot(
+            step=self._done,
+            networks=tuple(self._networks),
+            weights={name: weight[:count].clone() for name, weight in source.items()},
+            buffers={name: buffer[:count].clone() for name, buffer in state["buffers"].items()},
+            diverged=state["diverged"][:count].cpu().numpy().copy(),
+            seconds=self._seconds,
+        )
 
 
 def evaluated(module: nn.Module) -> nn.Module:
-    """Return a copy of a module without weights, in evaluation mode, for `logits`."""
+    """Return a copy of a module without weights, in evaluation mode, for `outputs`."""
     return copy.deepcopy(module).to(device="meta").eval()
 
 
-def logits(module: nn.Module, snapshot: Snapshot, index: int, x: Tensor) -> Tensor:
-    """Return one network's logits (n, classes) at x (n, d), float32; module: from `evaluated`.
+def outputs(module: nn.Module, state: Tensors, x: Tensor) -> Tensor:
+    """Return one network's outputs (n, classes) at x (n, d), float32; module: from `evaluated`.
 
-    Each network runs alone, on copies of its weights, so that neither its place in the stack nor its
-    neighbours can change a rounding.
+    Each network runs alone, on its own state, so that neither its place in the stack nor its neighbours can
+    change a rounding.
     """
-    state = {name: stacked[index].clone() for name, stacked in (snapshot.weights | snapshot.buffers).items()}
     with torch.no_grad():
         parts = [functional_call(module, state, (x[i : i + ROWS],)) for i in range(0, len(x), ROWS)]
     return torch.cat(parts)
@@ -125,71 +199,119 @@ def _places(count: int, mode: str) -> list[int]:
 
 
 def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) -> dict[str, Any]:
-    weights, buffers = stack_module_state(list(modules))
-    weights = {name: weight.detach().clone().to(device) for name, weight in weights.items()}
-    zeros = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    """Return what training changes; parameters that aren't to be trained stand among the buffers."""
+    learned = [name for name, weight in modules[0].named_parameters() if weight.requires_grad]
+    every = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
+    stacked = {name: torch.stack([each[name].detach() for each in every]).to(device) for name in every[0]}
+    weights = {name: stacked.pop(name) for name in learned}
+
+    def zeros() -> Tensors:
+        return {name: torch.zeros_like(weight) for name, weight in weights.items()}
+
     return {
         "weights": weights,
-        "buffers": {name: buffer.clone().to(device) for name, buffer in buffers.items()},
-        "mean": zeros,
-        "square": {name: torch.zeros_like(weight) for name, weight in weights.items()},
+        "buffers": stacked,
+        "mean": zeros(),
+        "square": zeros() if recipe.optimiser == "adam" else {},
         "average": {name: weight.clone() for name, weight in weights.items()} if recipe.averaging else {},
         "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
         "step": torch.zeros((), dtype=torch.int64, device=device),
     }
 
 
-def _training_step(module: nn.Module, recipe: Recipe) -> Callable[..., None]:
-    """Return the program of one step: gradients, Adam and weight averaging, in place on the state."""
-    skeleton = copy.deepcopy(module).to(device="meta").train()
-    beta1, beta2 = recipe.betas
+def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable, device: str) -> Callable[..., None]:
+    """Return the program of one step: gradients, optimiser and weight averaging, in place on the state."""
+    gradients = (_alone if liftable.reason else _lifted)(module, loss_of(recipe), liftable.moving)
 
-    def loss(weights: Tensors, buffers: Tensors, x: Tensor, y: Tensor) -> Tensor:
-        return nn.functional.cross_entropy(functional_call(skeleton, (weights, buffers), (x,)), y)
-
-    gradients = vmap(grad_and_value(loss))
-
-    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, y: Tensor) -> None:
-        rate, correction, share = scalars[0], scalars[1], scalars[2]
-        gradient, value = gradients(state["weights"], state["buffers"], x, y)
+    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> None:
+        gradient, (value, moved) = gradients(state["weights"], state["buffers"] | dropped, x, targets)
         state["step"].add_(1)
         fails = (state["diverged"] == 0) & ~torch.isfinite(value)
         state["diverged"].copy_(torch.where(fails, state["step"], state["diverged"]))
+        for name, buffer in moved.items():
+            state["buffers"][name].copy_(buffer)
         for name, weight in state["weights"].items():
-            g, m, v = gradient[name], state["mean"][name], state["square"][name]
-            mean = m + (1 - beta1) * (g - m)
-            square = beta2 * v + (1 - beta2) * g * g
-            m.copy_(mean)
-            v.copy_(square)
-            weight.sub_(rate * mean / (square.sqrt() * correction + recipe.epsilon))
+            _update(state, name, weight, gradient[name], scalars, recipe)
             if recipe.averaging is not None:
                 average = state["average"][name]
-                average.add_(share * (weight - average))
+                average.add_(scalars[2] * (weight - average))
 
     return step
 
 
-def _schedule(recipe: Recipe, steps: int, device: str) -> Tensor:
-    """Return what changes from step to step, (steps, 3) float32.
+def _update(
+    state: dict[str, Any], name: str, weight: Tensor, g: Tensor, scalars: Tensor, recipe: Recipe
+) -> None:
+    """Move one weight: Adam, or momentum as PyTorch's SGD has it; decoupled decay before either."""
+    rate, correction = scalars[0], scalars[1]
+    if recipe.weight_decay:
+        weight.mul_(1 - scalars[3])
+    mean = state["mean"][name]
+    if recipe.optimiser == "sgd":
+        mean.copy_(recipe.momentum * mean + g)
+        weight.sub_(rate * mean)
+        return
+    beta1, beta2 = recipe.betas
+    square = state["square"][name]
+    first = mean + (1 - beta1) * (g - mean)
+    second = beta2 * square + (1 - beta2) * g * g
+    mean.copy_(first)
+    square.copy_(second)
+    weight.sub_(rate * first / (second.sqrt() * correction + recipe.epsilon))
 
-    Adam's bias-corrected rate, the correction of its second moment (Kingma and Ba 2015, section 2), and
-    the share of the new weights in their average. Computed here, in float64, because float64 scalars
-    inside the program would turn all of its arithmetic into float64.
+
+def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
+    """Return gradients, losses and moved buffers of all networks at once."""
+    skeleton = copy.deepcopy(module).to(device="meta").train()
+
+    def loss(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
+        own = buffers | {name: buffers[name].clone() for name in moving}
+        value = criterion(functional_call(skeleton, (weights, own), (x,)), targets)
+        return value, (value, {name: own[name] for name in moving})
+
+    lifted = vmap(grad_and_value(loss, has_aux=True))
+    return lambda *arguments: _without_value(lifted(*arguments))
+
+
+def _without_value(found: Any) -> tuple[Tensors, Any]:
+    gradient, (_, aux) = found
+    return gradient, aux
+
+
+def _alone(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
+    """Return the same for a stack of one network whose module can't be lifted."""
+    skeleton = copy.deepcopy(module).train()
+
+    def gradients(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensors, Any]:
+        live = {name: weight[0].detach().clone().requires_grad_() for name, weight in weights.items()}
+        own = {name: buffer[0].clone() for name, buffer in buffers.items()}
+        value = criterion(functional_call(skeleton, (live, own), (x[0],)), targets[0])
+        found = torch.autograd.grad(value, list(live.values()), allow_unused=True)
+        gradient = {
+            name: (torch.zeros_like(weight) if g is None else g)[None]
+            for (name, weight), g in zip(live.items(), found, strict=True)
+        }
+        return gradient, (value.detach()[None], {name: own[name][None] for name in moving})
+
+    return gradients
+
+
+def _schedule(recipe: Recipe, steps: int, device: str) -> Tensor:
+    """Return what changes from step to step, (steps, 4) float32.
+
+    The learning rate (Adam's with its bias correction, Kingma and Ba 2015, section 2), the correction of
+    Adam's second moment, the share of the new weights in their average, and the share of a weight that
+    decays. Computed here, in float64, because float64 scalars inside the program would turn all of its
+    arithmetic into float64.
     """
     t = np.arange(1, steps + 1, dtype=np.float64)
     beta1, beta2 = recipe.betas
-    rate = recipe.learning_rate / (1 - beta1**t)
+    plain = recipe.learning_rate * np.ones(steps)
+    if recipe.schedule == "cosine":
+        plain *= 0.5 * (1 + np.cos(np.pi * (t - 1) / steps))
+    rate = plain / (1 - beta1**t) if recipe.optimiser == "adam" else plain
     correction = 1 / np.sqrt(1 - beta2**t)
     share = 1 - np.minimum(recipe.averaging or 0.0, (1 + t) / (10 + t))
-    return torch.from_numpy(np.stack([rate, correction, share], axis=1).astype(np.float32)).to(device)
-
-
-def _snapshot(state: dict[str, Any], recipe: Recipe, count: int, step: int, seconds: float) -> Snapshot:
-    source = state["average"] if recipe.averaging is not None else state["weights"]
-    return Snapshot(
-        step=step,
-        weights={name: weight[:count].clone() for name, weight in source.items()},
-        buffers={name: buffer[:count].clone() for name, buffer in state["buffers"].items()},
-        diverged=state["diverged"][:count].cpu().numpy().copy(),
-        seconds=seconds,
-    )
+    decay = plain * recipe.weight_decay
+    table = np.stack([rate, correction, share, decay], axis=1).astype(np.float32)
+    return torch.from_numpy(table).to(device)

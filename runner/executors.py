@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
 from runner.plan import Stack
-from runner.scoring import TrialResult
+from runner.records import TrialResult
 from runner.workers import CONTEXT, ONE_THREAD, environment, workers
 
 Progress = Callable[[int, float], None]  # called with a stack's number and the share of it done since

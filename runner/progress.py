@@ -44,7 +44,7 @@ def meter(stacks: Sequence[Stack]) -> Iterator[Meter]:
 
 def _steps(stack: Stack) -> int:
     """Return the training steps of a stack's networks, none for reference rows."""
-    return stack.steps * len(stack.trials) if stack.mode != "none" else 0
+    return stack.steps * stack.networks
 
 
 class _Bar:

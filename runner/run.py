@@ -17,14 +17,16 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from benchmarks import registry
+from benchmarks.architecture import Network
 from benchmarks.task import log_posterior
 from reports.results import Results
 from runner import plan, provenance
 from runner.executors import WorkerDied, run_stacks
 from runner.plan import Stack, Trial
 from runner.progress import meter
-from runner.scoring import curve_points, evaluation_of, task_summary
-from runner.store import FILE, Store, set_aside
+from runner.records import TrialResult, curve_points, evaluation_of, representatives_of
+from runner.scoring import task_summary
+from runner.store import FILE, Store, TaskDescription, set_aside
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -64,7 +66,7 @@ def run(suite: Suite, options: Options) -> Outcome:
     trials = plan.plan(suite, options.mode)
     with locked(options.folder), _store(options) as store:
         _describe(store, suite, trials)
-        todo = plan.missing(trials, suite.budgets, store.done())
+        todo = plan.missing(trials, store.done())
         stacks = _stacks(suite, todo, options)
         _say_what_is_missing(suite, trials, todo, stacks, options)
         died = not _train(store, stacks, options)
@@ -92,7 +94,7 @@ def dry_run(suite: Suite, options: Options) -> str:
     path = options.folder / FILE
     if path.exists() and path.stat().st_size and not options.fresh:
         with Store(path) as store:
-            todo = plan.missing(trials, suite.budgets, store.done())
+            todo = plan.missing(trials, store.done())
     there = f"{len(trials) - len(todo)} there already"
     budgets = ", ".join(map(str, suite.budgets))
     lines = [
@@ -158,24 +160,44 @@ def _describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
     """Store what the pages say about the grid, its tasks and its architectures."""
     tasks = {}
     for name in suite.tasks:
-        x = curve_points(evaluation_of(name))
-        tasks[name] = (task_summary(name), x, log_posterior(registry.task(name), x))
+        evaluation, (chosen, weights) = evaluation_of(name), representatives_of(name)
+        x = curve_points(evaluation)
+        curve, exact = log_posterior(registry.task(name), x), evaluation.log_posterior[chosen]
+        tasks[name] = TaskDescription(task_summary(name), x, curve, weights, exact)
     architectures = {}
     rows = plan.learned_rows(suite)
     for name in [*rows, *suite.reference]:
-        architecture = registry.architecture(name.removesuffix(plan.CORRECTED))
-        corrected = ", corrected for the test law's class priors" if name.endswith(plan.CORRECTED) else ""
-        description = architecture.description + corrected
-        architectures[name] = {"description": description, "kind": architecture.kind}
+        architectures[name] = _described(name)
     shown = suite.model_dump(exclude={"quick"}) | {"architectures": rows}
     grid = {"suite": shown, "trials": [row.id for trial in trials for row in trial.rows]}
     store.describe(grid, tasks, architectures)
 
 
+def _described(row: str) -> dict[str, Any]:
+    """Return what the pages say about a row, as plain data."""
+    name = row.removesuffix(plan.CORRECTED)
+    architecture = registry.architecture(name)
+    base, recipes = registry.split(name)
+    twin = row != name
+    recipe = architecture.recipe if isinstance(architecture, Network) else None
+    calibration = getattr(recipe or architecture, "calibration", None)
+    return {
+        "description": architecture.description
+        + (", corrected for the test law's class priors" if twin else ""),
+        "kind": architecture.kind,
+        "family": architecture.family,
+        "base": base,
+        "recipes": [*recipes, *([plan.CORRECTED.lstrip("+")] if twin else [])],
+        "learning_rate": recipe.learning_rate if recipe else None,
+        "calibration": calibration or "",
+        "soft_labels": bool(recipe and recipe.soft_labels),
+    }
+
+
 def _stacks(suite: Suite, todo: list[Trial], options: Options) -> list[Stack]:
     if not todo:
         return []
-    from runner.engine import parameter_count  # here and not above, because it imports torch
+    from runner.modules import parameter_count  # here and not above, because it imports torch
 
     return plan.stacks(suite, todo, options.mode, options.device, options.jobs, parameter_count)
 
@@ -184,12 +206,14 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
     """Run the stacks and store each the moment it ends; return False where a worker died."""
     if not stacks:
         return True
+    said: set[str] = set()
     before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
         with meter(stacks) as progress, TemporaryDirectory(prefix="examples-", dir=options.folder) as folder:
             sharing = plan.shared_examples(stacks, str(Path(folder).resolve()))
             for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
                 store.add(results, environment)
+                _say_once(said, results)
                 failed = sum(result.status == "failed" for result in results)
                 note = f"{stacks[number].architecture}: {_count(len(results), 'trial')}"
                 progress.finished(number, note + (f", {failed} failed" if failed else ""))
@@ -206,6 +230,13 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
     finally:
         store.describe({"wall_seconds": before + time.monotonic() - clock})
     return True
+
+
+def _say_once(said: set[str], results: list[TrialResult]) -> None:
+    """Pass on what is to be said of how trials were trained, each thing once."""
+    for note in {result.note for result in results if result.note} - said:
+        said.add(note)
+        say(f"warning: {note}")
 
 
 def _say_what_is_missing(

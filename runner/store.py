@@ -8,17 +8,26 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.task import Array
-from runner.scoring import TrialResult
+from runner.records import TrialResult
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 FILE = "results.db"
 
+PREDICTIONS = """
+CREATE TABLE representatives (
+    task TEXT PRIMARY KEY, weights BLOB NOT NULL, log_posterior BLOB NOT NULL
+);
+CREATE TABLE prediction (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
+    PRIMARY KEY (trial, budget)
+) WITHOUT ROWID;
+"""
 SCHEMA = """
 CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE);
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -41,10 +50,25 @@ CREATE TABLE curve (
     PRIMARY KEY (trial, budget)
 ) WITHOUT ROWID;
 """
+LATER = {1: PREDICTIONS}  # what files of an older schema lack
 
 
 class StoreError(ValueError):
     """A results file can't be used; the message names it and says what was expected and found."""
+
+
+class TaskDescription(NamedTuple):
+    """What a report shows of a task: its summary as plain data, its curve, and what stands for P(x).
+
+    x (m, 1) and curve (m, k): where posterior curves are drawn, and the exact log-posterior there; weights
+    (r,) and log_posterior (r, k): of the representatives that predictions are kept at.
+    """
+
+    summary: Mapping[str, Any]
+    x: Array
+    curve: Array
+    weights: Array
+    log_posterior: Array
 
 
 class Store:
@@ -104,27 +128,28 @@ class Store:
                     (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, row),
                 )
                 budgets = [(trial.id, budget) for budget in {record.budget for record in result.records}]
-                for table in ("record", "curve"):
+                for table in ("record", "curve", "prediction"):
                     db.executemany(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", budgets)
                 db.executemany(
                     "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     ((trial.id, *astuple(record)) for record in result.records),
                 )
-                db.executemany(
-                    "INSERT INTO curve VALUES (?, ?, ?)",
-                    ((trial.id, budget, blob(log_q)) for budget, log_q in result.curves.items()),
-                )
+                for table, kept in (("curve", result.curves), ("prediction", result.predictions)):
+                    db.executemany(
+                        f"INSERT INTO {table} VALUES (?, ?, ?)",
+                        ((trial.id, budget, blob(log_q)) for budget, log_q in kept.items()),
+                    )
 
     def describe(
         self,
         run: Mapping[str, Any],
-        tasks: Mapping[str, tuple[Mapping[str, Any], Array, Array]] | None = None,
+        tasks: Mapping[str, TaskDescription] | None = None,
         architectures: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         """Store what a report says beside the numbers, so that it needs neither registry nor torch.
 
-        run: the suite, the ids of the grid's trials, the seconds spent, as plain data; tasks: {name:
-        (summary, curve points x (m, 1), exact log-posterior (m, k))}; architectures: {name: summary}.
+        run: the suite, the ids of the grid's trials, the seconds spent, as plain data; architectures: {name:
+        summary}.
         """
         with self._transaction() as db:
             db.executemany(
@@ -134,8 +159,15 @@ class Store:
             db.executemany(
                 "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)",
                 [
-                    (name, json.dumps(summary), blob(x), blob(p))
-                    for name, (summary, x, p) in (tasks or {}).items()
+                    (name, json.dumps(task.summary), blob(task.x), blob(task.curve))
+                    for name, task in (tasks or {}).items()
+                ],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO representatives VALUES (?, ?, ?)",
+                [
+                    (name, blob(task.weights), blob(task.log_posterior))
+                    for name, task in (tasks or {}).items()
                 ],
             )
             db.executemany(
@@ -188,9 +220,13 @@ def _connect(path: Path) -> sqlite3.Connection:
             _check(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
+        (schema,) = db.execute("PRAGMA user_version").fetchone()
+        if not fresh and schema < SCHEMA_VERSION:
+            later = "".join(LATER[version] for version in range(schema, SCHEMA_VERSION))
+            db.executescript(f"BEGIN; {later} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         if fresh:
             db.executescript(
-                f"BEGIN; {SCHEMA} PRAGMA application_id = {APPLICATION_ID};"
+                f"BEGIN; {SCHEMA} {PREDICTIONS} PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
     except sqlite3.DatabaseError as error:

@@ -10,10 +10,15 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from benchmarks import registry
+from benchmarks.architecture import Estimator, Network
 from suites import built_in
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
 Positive = Annotated[int, Field(gt=0)]
+STEPS = 5_000  # at most, of a `dataset` suite that doesn't say
+QUICK_STEPS = 500
+ARCHITECTURES = ("architectures", "reference")  # the keys that hold names of architectures
+FEWEST_EXAMPLES = 10  # of a training set: one less than a fifth held out means nothing
 
 
 class SuiteError(ValueError):
@@ -21,26 +26,29 @@ class SuiteError(ValueError):
 
 
 class Grid(BaseModel):
-    """Budgets in labelled examples, and how many seeds (0, 1, ... seeds - 1)."""
+    """Budgets in labelled examples, how many seeds (0, 1, ... seeds - 1), and a `dataset` suite's steps."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     budgets: Annotated[list[Positive], Field(min_length=1)]
     seeds: Positive
+    steps: Positive | None = None
 
 
 class Suite(Grid):
     """A suite as its TOML file states it; title is the name where the file gives none.
 
     protocol "stream": mini-batches of `batch` fresh examples, or, with a `pool`, batches from a fixed set
-    of that many, reshuffled at each pass, its incomplete last batch dropped. quick: the grid of `--quick`;
-    where it isn't given, the budgets up to 100 mini-batches and at most 5 seeds.
+    of that many, reshuffled at each pass, its incomplete last batch dropped. protocol "dataset": a fixed
+    training set of each budget's size, used over many passes, of which a fifth is held out; `steps` is the
+    most optimiser steps. quick: the grid of `--quick`; where it isn't given, the budgets up to 100
+    mini-batches, at most 5 seeds and 500 steps.
     """
 
     name: Name
     title: str
     question: str = ""
-    protocol: Literal["stream"]
+    protocol: Literal["stream", "dataset"]
     batch: Positive
     pool: Positive | None = None
     tasks: Annotated[list[str], Field(min_length=1)]
@@ -50,9 +58,13 @@ class Suite(Grid):
 
     @model_validator(mode="after")
     def _check(self) -> Suite:
-        _check_budgets("budgets", self.budgets, self.batch)
-        if self.quick is not None:
-            _check_budgets("quick.budgets", self.quick.budgets, self.batch)
+        for key, grid in (("", self), ("quick.", self.quick)):
+            if grid is not None:
+                self._check_grid(key, grid)
+        if self.pool is not None and self.protocol == "dataset":
+            raise ValueError(
+                "pool: expected none under protocol dataset, whose training sets are fixed anyway"
+            )
         if self.pool is not None and self.pool < self.batch:
             raise ValueError(f"pool: expected at least one batch of {self.batch}, found {self.pool}")
         for key, names in (("tasks", self.tasks), ("architectures", [*self.architectures, *self.reference])):
@@ -60,20 +72,52 @@ class Suite(Grid):
                 raise ValueError(f"{key}: expected each name once, found {', '.join(names)}")
         _check_tasks(self.tasks)
         for name in self.architectures + self.reference:
-            registry.architecture(name)
+            self._check_architecture(name)
         return self
+
+    def _check_grid(self, key: str, grid: Grid) -> None:
+        if list(grid.budgets) != sorted(set(grid.budgets)):
+            raise ValueError(f"{key}budgets: expected an increasing list, found {list(grid.budgets)}")
+        if self.protocol == "stream":
+            _check_multiples(f"{key}budgets", grid.budgets, self.batch)
+            if grid.steps is not None:
+                raise ValueError(f"{key}steps: expected none under protocol stream, where budgets say it")
+        elif grid.budgets[0] < FEWEST_EXAMPLES:
+            raise ValueError(
+                f"{key}budgets: expected at least {FEWEST_EXAMPLES} examples, a fifth of which is held out,"
+                f" found {grid.budgets[0]}"
+            )
+
+    def _check_architecture(self, name: str) -> None:
+        """Raise ValueError where an architecture doesn't exist or doesn't go with the protocol."""
+        found = registry.architecture(name)
+        if self.protocol == "dataset":
+            return
+        needs = "is an estimator" if isinstance(found, Estimator) else ""
+        if isinstance(found, Network):
+            needs = found.recipe.needs_dataset and f"has {found.recipe.needs_dataset}"
+            if found.recipe.batch is not None:
+                _check_multiples(f"budgets of {name}", self.budgets, found.recipe.batch)
+        if needs:
+            raise ValueError(
+                f"architectures: {name} {needs}, which needs a suite with protocol dataset, such as"
+                f" gaussian1d-dataset; the protocol is {self.protocol}"
+            )
 
     @property
     def quick_grid(self) -> Grid:
         """The budgets and seeds of `--quick`."""
-        if self.quick is not None:
-            return self.quick
         small = [budget for budget in self.budgets if budget <= 100 * self.batch]
-        return Grid(budgets=small or self.budgets[:1], seeds=min(self.seeds, 5))
+        grid = self.quick or Grid(budgets=small or self.budgets[:1], seeds=min(self.seeds, 5))
+        if self.protocol == "stream" or grid.steps is not None:
+            return grid
+        return grid.model_copy(update={"steps": min(self.most_steps, QUICK_STEPS)})
 
     @property
-    def steps(self) -> int:
-        """Mini-batches up to the largest budget."""
+    def most_steps(self) -> int:
+        """Optimiser steps: up to the largest budget of a stream, the most of a `dataset` suite."""
+        if self.protocol == "dataset":
+            return STEPS if self.steps is None else self.steps
         return max(self.budgets) // self.batch
 
 
@@ -94,7 +138,7 @@ def _canonical(name: str) -> str:
     return name if ":" in name else registry.task(name).name
 
 
-def _check_budgets(key: str, budgets: Sequence[int], batch: int) -> None:
+def _check_multiples(key: str, budgets: Sequence[int], batch: int) -> None:
     wrong = [budget for budget in budgets if budget % batch]
     if wrong:
         nearest = max(round(wrong[0] / batch), 1) * batch
@@ -102,8 +146,6 @@ def _check_budgets(key: str, budgets: Sequence[int], batch: int) -> None:
             f"{key}: expected multiples of the batch of {batch} examples, found {wrong[0]}"
             f" (the nearest is {nearest})"
         )
-    if list(budgets) != sorted(set(budgets)):
-        raise ValueError(f"{key}: expected an increasing list, found {list(budgets)}")
 
 
 def load(name: str) -> Suite:
@@ -142,7 +184,7 @@ def narrow(
     """
     data = suite.model_dump()
     if quick:
-        data |= suite.quick_grid.model_dump()
+        data |= suite.quick_grid.model_dump(exclude_none=True)
     given = {
         "tasks": list(dict.fromkeys(tasks)),
         "architectures": list(dict.fromkeys(architectures)),
@@ -163,7 +205,8 @@ def _validated(data: dict[str, Any], where: str) -> Suite:
             raise SuiteError(f"{where}: {error}") from None
     try:
         suite = Suite.model_validate({"title": data.get("name"), **data})
-        return suite.model_copy(update={"tasks": [_canonical(name) for name in suite.tasks]})
+        spelled = {key: [registry.spelled(name) for name in getattr(suite, key)] for key in ARCHITECTURES}
+        return suite.model_copy(update={"tasks": [_canonical(name) for name in suite.tasks], **spelled})
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])

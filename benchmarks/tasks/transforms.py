@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
+from benchmarks import grammar
+from benchmarks.grammar import CALL
 from benchmarks.task import Task, TaskError
 from benchmarks.tasks.linear_map import LinearMap, random_linear_map
 from benchmarks.tasks.wrappers import LabelNoise, NuisanceDimensions, PriorShift
 
 Numbers: TypeAlias = Sequence[float]
-
-CALL = re.compile(r"([^()]*)\(([^()]*)\)")
 
 
 class Transform(NamedTuple):
@@ -78,25 +77,12 @@ TRANSFORMS = {
 def split(text: str) -> tuple[str, list[str]]:
     """Return the task and the transforms that a text names, such as "xor-2d" and ["nuisance(6)"].
 
-    A "+" within parentheses, or in the path of `file.py:attr`, doesn't separate. Raises TaskError where
-    parentheses don't match.
+    Raises TaskError where parentheses don't match.
     """
-    start = text.rfind(":") + 1
-    parts, depth = [text[:start]], 0
-    for character in text[start:]:
-        depth += (character == "(") - (character == ")")
-        if not 0 <= depth <= 1:
-            raise TaskError(
-                f"task {text!r}: expected balanced parentheses, found a {character!r} too many"
-                f" in {(parts[-1] + character)!r}"
-            )
-        if character == "+" and depth == 0:
-            parts.append("")
-        else:
-            parts[-1] += character
-    if depth:
-        raise TaskError(f"task {text!r}: expected a ')' behind {parts[-1]!r}, found the end")
-    return parts[0].strip(), [part.strip() for part in parts[1:]]
+    try:
+        return grammar.split("task", text)
+    except grammar.GrammarError as error:
+        raise TaskError(str(error)) from None
 
 
 def parse(text: str, lookup: Callable[[str], Task]) -> Task:

@@ -112,7 +112,7 @@ def share_of_a_run(benchmark, suite, options, spent, what):
 def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, tmp_path, monkeypatch):
     """Evaluation, storing and reporting of a full gaussian1d in one process, against the whole run."""
     from runner import run as running
-    from runner.scoring import TrialResult
+    from runner.records import TrialResult
     from runner.store import Store
 
     spent = {}

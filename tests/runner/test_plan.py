@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from benchmarks import registry
+from benchmarks import plug_ins, registry
 from benchmarks.task import FILE_MODULE, TaskError
 from runner import plan
 from suites.suite import load, narrow
@@ -123,7 +123,7 @@ LOG = 0.5 * np.log(8 * np.pi)
 
 def loaded_anew(path):
     """Return the ids of a grid over a file's task, in a process that hasn't seen the file before."""
-    registry.plugged_in_task.cache_clear()
+    plug_ins.task.cache_clear()
     registry._transformed.cache_clear()
     for name in [name for name in sys.modules if name.startswith(f"{FILE_MODULE}{path.stem}_")]:
         del sys.modules[name]

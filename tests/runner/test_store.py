@@ -7,7 +7,7 @@ import pytest
 
 from runner import frames
 from runner.plan import Trial
-from runner.scoring import Record, TrialResult
+from runner.records import Record, TrialResult
 from runner.store import APPLICATION_ID, SCHEMA_VERSION, Store, StoreError, set_aside
 
 ENVIRONMENT = {"torch version": "2.13.0", "device": "cpu"}

@@ -1,0 +1,74 @@
+"""What networks minimise, and how their outputs become log q. In torch and, for log q, in NumPy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from benchmarks.architecture import Recipe
+from benchmarks.evaluation import normalised
+from benchmarks.task import Array, logsumexp
+
+
+def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of -sum_c t_c log q_c, nats."""
+    return functional.cross_entropy(outputs, targets)
+
+
+def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of sum_c (q_c - t_c)^2, the Brier score of the softmax."""
+    return (outputs.softmax(-1) - _probabilities(targets, outputs)).square().sum(-1).mean()
+
+
+def squared_error_linear(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean of sum_c (output_c - t_c)^2, as Richard and Lippmann (1991) trained networks."""
+    return (outputs - _probabilities(targets, outputs)).square().sum(-1).mean()
+
+
+def focal(outputs: Tensor, targets: Tensor, gamma: float) -> Tensor:
+    """Return the mean of -sum_c t_c (1 - q_c)^gamma log q_c (Lin et al. 2017, eq. 4)."""
+    log_q = outputs.log_softmax(-1)
+    # expm1 keeps 1 - q where q is close to 1; the floor keeps the gradient of 0^gamma finite for gamma < 1.
+    rest = (-torch.expm1(log_q)).clamp_min(1e-12)
+    return -(_probabilities(targets, outputs) * rest**gamma * log_q).sum(-1).mean()
+
+
+def loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a recipe's loss of outputs (n, k) and targets: labels (n,) or probabilities (n, k)."""
+    if recipe.loss == "focal":
+        return lambda outputs, targets: focal(outputs, targets, recipe.gamma)
+    return {
+        "cross-entropy": cross_entropy,
+        "squared-error": squared_error,
+        "squared-error-linear": squared_error_linear,
+    }[recipe.loss]
+
+
+def _probabilities(targets: Tensor, outputs: Tensor) -> Tensor:
+    if targets.dtype.is_floating_point:
+        return targets
+    return functional.one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
+
+
+def log_q(recipe: Recipe, outputs: Array) -> Array:
+    """Return log q (n, k) in float64 from a network's outputs (n, k).
+
+    The log-softmax; of linear outputs trained by squared error, the log of what is left when they are cut at
+    0 and renormalised, -inf where an output isn't positive. Where none is, all goes to the largest.
+    """
+    if recipe.loss != "squared-error-linear":
+        return normalised(outputs)
+    kept = np.maximum(outputs, 0.0)
+    nothing = np.asarray((kept <= 0).all(axis=1))
+    kept[nothing] = outputs[nothing] == outputs[nothing].max(axis=1, keepdims=True)
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(kept / kept.sum(axis=1, keepdims=True)))
+
+
+def mean_log_q(parts: Sequence[Array]) -> Array:
+    """Return the log of the mean probability of several models' log q, each (n, k)."""
+    return parts[0] if len(parts) == 1 else logsumexp(np.stack(parts, axis=-1)) - np.log(len(parts))

@@ -1,0 +1,163 @@
+"""Building torch modules for trials, and finding out what kind of module it is."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
+
+from benchmarks.architecture import FitFailed, Network, Skipped
+from benchmarks.errors import in_one_line
+from benchmarks.task import seed_words
+from runner.dropout import Masks, fed, with_dropout
+
+ROWS = 8  # of the inputs that a module is tried on
+
+
+@dataclass(frozen=True)
+class Liftable:
+    """Whether a module can be lifted over an axis of networks.
+
+    reason: why it can't be, empty where it can; moving: the buffers that a step of training changes.
+    """
+
+    reason: str = ""
+    moving: tuple[str, ...] = ()
+
+
+def build(network: Network, features: int, classes: int, seed: int, member: int = 0) -> nn.Module:
+    """Return a freshly initialised module; its weights depend on (architecture, seed, member) alone.
+
+    Recipes behind a name leave the initial weights as they are, so that comparisons are paired. What the
+    network's own code raises is passed on.
+    """
+    words = _words(network, seed, member, "")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(words[0] | words[1] << 32)
+        module = network.build(features, classes)
+    if not isinstance(module, nn.Module):
+        raise FitFailed(f"expected a torch module, found {type(module).__name__}")
+    module = module.float()
+    return with_dropout(module, network.recipe.dropout) if network.recipe.dropout else module
+
+
+def noise(network: Network, seed: int, member: int, purpose: str = "noise") -> np.random.Generator:
+    """Return the generator of a network's random draws: dropout, mixup; of (architecture, seed, member)."""
+    return np.random.default_rng(_words(network, seed, member, purpose))
+
+
+def _words(network: Network, seed: int, member: int, purpose: str) -> list[int]:
+    name = network.name.partition("+")[0]
+    extra = f" member {member}" if member else ""
+    return list(seed_words(f"{name} v{network.version} {purpose + ' ' if purpose else ''}seed {seed}{extra}"))
+
+
+def parameter_count(network: Network, features: int, classes: int) -> int:
+    """Return the number of trainable parameters of a network; 0 where it can't be built."""
+    try:
+        module = build(network, features, classes, seed=0)
+    except Exception:  # training it will say why
+        return 0
+    return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
+
+
+@functools.lru_cache(maxsize=64)
+def examined(network: Network, features: int, classes: int) -> Liftable:
+    """Return whether a network's module can be lifted, from trying it on a few inputs.
+
+    Raises Skipped where it doesn't apply to such inputs, FitFailed where it doesn't give (n, classes)
+    outputs or raises.
+    """
+    try:
+        modules = [build(network, features, classes, seed) for seed in range(2)]
+        moving = _tried(modules[0], features, classes)
+    except (Skipped, FitFailed):
+        raise
+    except Exception as error:  # whatever somebody else's code raises
+        raise FitFailed(f"the network raised {in_one_line(error)}") from error
+    loose = _loose_tensors(modules[0])
+    if loose:
+        return Liftable(f"{loose} is a tensor that is neither parameter nor buffer", moving)
+    try:
+        return Liftable(_difference(modules, features, moving), moving)
+    except Exception as error:  # whatever keeps vmap from it
+        return Liftable(in_one_line(error), moving)
+
+
+def _tried(module: nn.Module, features: int, classes: int) -> tuple[str, ...]:
+    """Return the buffers that a pass in training mode changes; raises FitFailed on outputs of wrong shape."""
+    module = copy.deepcopy(module).train()
+    before = {name: buffer.clone() for name, buffer in module.named_buffers()}
+    with _fixed_randomness(), torch.no_grad():
+        found = module(_inputs(features))
+    shape = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+    if shape != (ROWS, classes):
+        raise FitFailed(f"expected logits ({ROWS}, {classes}) at x ({ROWS}, {features}), found {shape}")
+    if not found.dtype.is_floating_point:
+        raise FitFailed(f"expected logits of a floating point type, found {found.dtype}")
+    now = dict(module.named_buffers())
+    return tuple(name for name, buffer in before.items() if not torch.equal(buffer, now[name]))
+
+
+def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]) -> str:
+    """Return how lifted gradients differ from those of each module alone; empty where they don't.
+
+    Raises what vmap raises where it can't lift a module, one with random operations among them.
+    """
+    modules = [fed(copy.deepcopy(module)).train() for module in modules]
+    x = _inputs(features)
+    Masks(modules[0], x)
+    skeleton = copy.deepcopy(modules[0]).to(device="meta")
+
+    def total(weights: dict[str, Tensor], buffers: dict[str, Tensor]) -> Tensor:
+        own = buffers | {name: buffers[name].clone() for name in moving}
+        return functional_call(skeleton, (weights, own), (x,)).square().sum()
+
+    def parts(module: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        return (
+            {name: weight.detach() for name, weight in module.named_parameters()},
+            {name: buffer.detach() for name, buffer in module.named_buffers()},
+        )
+
+    each = [parts(module) for module in modules]
+    weights, buffers = (
+        {name: torch.stack([part[i][name] for part in each]) for name in each[0][i]} for i in range(2)
+    )
+    lifted = vmap(grad(total))(weights, buffers)
+    for i, module in enumerate(modules):
+        module.zero_grad()
+        module(x).square().sum().backward()
+        for name, weight in module.named_parameters():
+            alone = torch.zeros_like(weight) if weight.grad is None else weight.grad
+            if not torch.allclose(
+                lifted[name][i], alone, rtol=1e-3, atol=1e-4 * (1 + float(alone.abs().max()))
+            ):
+                return f"its gradients are others when it is lifted by torch.func.vmap ({name})"
+    return ""
+
+
+def _loose_tensors(module: nn.Module) -> str:
+    for name, child in module.named_modules():
+        for key, value in vars(child).items():
+            if isinstance(value, Tensor):
+                return f"{name}.{key}".lstrip(".")
+    return ""
+
+
+def _inputs(features: int) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(ROWS, features, generator=generator)
+
+
+@contextlib.contextmanager
+def _fixed_randomness() -> Iterator[None]:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield

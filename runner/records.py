@@ -1,0 +1,138 @@
+"""What a trial leaves: its records, posterior curves and predictions, scored on its task's evaluation."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from benchmarks import registry
+from benchmarks.evaluation import Evaluation, corrected, evaluate, representatives
+from benchmarks.metrics import score
+from benchmarks.regions import as_networks_see
+from benchmarks.task import Array
+from runner.plan import Trial
+
+CURVE_POINTS = 201  # of the display window, kept for every trial and budget
+
+
+@dataclass(frozen=True)
+class Record:
+    """One number of one trial: value and error are NaN where there is none; again: a run should retry it."""
+
+    budget: int
+    metric: str
+    region: str
+    value: float
+    error: float
+    status: str = "ok"
+    reason: str = ""
+    again: bool = False
+
+
+@dataclass
+class TrialResult:
+    """A finished trial: status "ok", "failed" or "skipped".
+
+    curves and predictions: {budget: log q (m, k) float32} at the curve's points and at the representatives
+    of P(x); note: what to tell the user about how it was trained.
+    """
+
+    trial: Trial
+    records: list[Record] = field(default_factory=list)
+    curves: dict[int, Array] = field(default_factory=dict)
+    predictions: dict[int, Array] = field(default_factory=dict)
+    note: str = ""
+
+    @property
+    def status(self) -> str:
+        """The worst status of its records."""
+        found = {record.status for record in self.records}
+        return next((status for status in ("failed", "skipped") if status in found), "ok")
+
+    def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
+        """Record that a budget has no number, why, and whether a run should try it again."""
+        nan = float("nan")
+        self.records.append(Record(budget, "information_gap", "all", nan, nan, status, reason, again))
+
+    def add(self, budget: int, evaluation: Evaluation, log_q: Array, **measured: float) -> None:
+        """Record every measure of log q (n + m, k) at the evaluation's n points and the curve's m points."""
+        bad = ~np.isfinite(log_q) & ~np.isneginf(log_q)
+        if bad.any():
+            where = points(evaluation)[np.flatnonzero(bad.any(axis=1))[0]]
+            self.blank(budget, "failed", f"the output at x = {where.tolist()} is not a number")
+            return
+        n = len(evaluation.x)
+        self.predictions[budget] = log_q[representatives_of(self.trial.task)[0]].astype(np.float32)
+        self.records += [Record(budget, *numbers) for numbers in _scored(evaluation, log_q[:n])]
+        self.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
+        if len(log_q) > n:
+            self.curves[budget] = log_q[n:].astype(np.float32)
+
+    def repeat(self, other: TrialResult, budget: int) -> None:
+        """Record at a budget what another trial has at its only one."""
+        self.records += [replace(record, budget=budget) for record in other.records]
+        for curve in other.curves.values():
+            self.curves[budget] = curve
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A trial's own result and that of its twin, corrected for the test law's class priors, if it has one."""
+
+    own: TrialResult
+    twin: TrialResult | None
+
+    @classmethod
+    def of(cls, trial: Trial) -> Rows:
+        """Return empty results of a trial."""
+        return cls(TrialResult(trial), TrialResult(trial.corrected) if trial.corrected else None)
+
+    @property
+    def all(self) -> list[TrialResult]:
+        """Both, or the one there is."""
+        return [self.own] if self.twin is None else [self.own, self.twin]
+
+    def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
+        """Record for each that a budget has no number, and why."""
+        for each in self.all:
+            each.blank(budget, status, reason, again=again)
+
+    def add(self, budget: int, log_q: Array, **measured: float) -> None:
+        """Record every measure of log q at a budget, and of what it is when corrected."""
+        task, evaluation = registry.task(self.own.trial.task), evaluation_of(self.own.trial.task)
+        self.own.add(budget, evaluation, log_q, **measured)
+        if self.twin:
+            self.twin.add(budget, evaluation, corrected(task, evaluation, log_q), **measured)
+
+
+def _scored(evaluation: Evaluation, log_q: Array) -> Iterator[tuple[str, str, float, float, str, str]]:
+    for metric, region, value, error, reason in score(evaluation, log_q):
+        yield metric, region, value, error, "ok", reason
+
+
+@functools.cache
+def evaluation_of(task: str) -> Evaluation:
+    """Return the evaluation of a registered task, made once in each process."""
+    return evaluate(registry.task(task))
+
+
+@functools.cache
+def representatives_of(task: str) -> tuple[Array, Array]:
+    """Return the rows of a task's evaluation that stand for P(x), and their weights."""
+    return representatives(evaluation_of(task))
+
+
+def curve_points(evaluation: Evaluation) -> Array:
+    """Return where posterior curves are kept, (m, 1): an even grid over the window of a line, else none."""
+    if evaluation.window is None or evaluation.x.shape[1] > 1:
+        return np.empty((0, evaluation.x.shape[1]))
+    low, high = evaluation.window[0]
+    return as_networks_see(np.linspace(low, high, CURVE_POINTS)[:, None])
+
+
+def points(evaluation: Evaluation) -> Array:
+    """Return the evaluation's points and the curve's behind them, (n + m, d)."""
+    return np.concatenate([evaluation.x, curve_points(evaluation)])
