@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.evaluation import Evaluation
-from benchmarks.task import Array, Task
+from benchmarks.task import Array, Task, qualified_name
 
 if TYPE_CHECKING:
     from torch import nn
@@ -150,10 +150,15 @@ def parameters(architecture: Architecture) -> dict[str, Any]:
     """Return everything that an architecture is, as plain data; of functions, their qualified names."""
     fields = dataclasses.asdict(architecture)
     del fields["description"]
-    return {
-        key: f"{value.__module__}.{value.__qualname__}" if callable(value) else value
-        for key, value in fields.items()
-    }
+    return {key: _plain(value) for key, value in fields.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return qualified_name(value) if callable(value) else value
 
 
 def arguments(values: Mapping[str, Any]) -> Arguments:

@@ -138,7 +138,7 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
     if _learns(found):
         from benchmarks.architectures.scikit import as_estimator
 
-        return as_estimator(name, found, keywords)
+        return as_estimator(name, _made(text, found, keywords) if keywords else found)
     if callable(found) and not _is_module(found):
         if _binds(found, 1, 2, **keywords):
             return Network(name, _first_line(found), Own(found, arguments(keywords)), compiles=False)

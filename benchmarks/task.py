@@ -194,7 +194,7 @@ def _plain(value: Any, where: str) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, type | np.ufunc) or inspect.isroutine(value):
-        return _qualified_name(value)
+        return qualified_name(value)
     if isinstance(value, Task):
         return parameters(value)
     if isinstance(value, np.ndarray) and not value.dtype.hasobject:
@@ -227,7 +227,7 @@ def _order(value: Any) -> tuple[bool, float, str]:
     return True, 0.0, json.dumps(value, sort_keys=True)
 
 
-def _qualified_name(value: Any) -> str:
+def qualified_name(value: Any) -> str:
     """Return module.name of a function or class, without the module where that is somebody's file.
 
     The module of a file has its path in its name, and where a file lies doesn't change what is measured.

@@ -51,7 +51,9 @@ def loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
 def _probabilities(targets: Tensor, outputs: Tensor) -> Tensor:
     if targets.dtype.is_floating_point:
         return targets
-    return functional.one_hot(targets, outputs.shape[-1]).to(outputs.dtype)
+    # functional.one_hot looks at values, which vmap can't.
+    classes = torch.arange(outputs.shape[-1], device=targets.device)
+    return (targets.unsqueeze(-1) == classes).to(outputs.dtype)
 
 
 def log_q(recipe: Recipe, outputs: Array) -> Array:
