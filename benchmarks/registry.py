@@ -95,9 +95,9 @@ def _composed(name: str) -> Architecture:
 
 def split(name: str) -> tuple[str, list[str]]:
     """Return an architecture's name without recipes and the recipes behind it; raises GrammarError."""
-    if name in ARCHITECTURES and not isinstance(ARCHITECTURES[name], Network):
-        return name, []
-    return grammar.split("architecture", name)
+    base, recipes = grammar.split("architecture", name)
+    # A registered name may hold a "+" without its base being registered too.
+    return (name, []) if name in ARCHITECTURES and base not in ARCHITECTURES else (base, recipes)
 
 
 def source(name: str) -> str:

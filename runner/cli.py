@@ -157,14 +157,18 @@ def report(folder: Path, output: Path | None) -> None:
 
 @cli.command("list")
 @click.argument("kind", type=click.Choice(["tasks", "architectures", "suites", "metrics"]))
+@click.option("--task", metavar="NAME", help="Of architectures: count their parameters on this task.")
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
-def list_(kind: str, as_json: bool) -> None:
+def list_(kind: str, task: str | None, as_json: bool) -> None:
     """Show the registered tasks, architectures, suites or metrics."""
     import json
 
+    if task is not None and kind != "architectures":
+        raise click.UsageError(f"--task goes with `runner list architectures`, not with {kind}")
+
     from runner.listing import LISTINGS, footnote, table
 
-    rows = LISTINGS[kind]()
+    rows = LISTINGS[kind]() if task is None else LISTINGS[kind](task)
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return

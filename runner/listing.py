@@ -5,6 +5,7 @@ Each list imports only what it shows, because a list should answer at once.
 
 from __future__ import annotations
 
+import inspect
 import os
 import tomllib
 from collections.abc import Callable
@@ -38,14 +39,56 @@ def tasks() -> Rows:
     ]
 
 
-def architectures() -> Rows:
-    """Return a row for each architecture."""
-    from benchmarks.registry import ARCHITECTURES
+def architectures(task: str | None = None) -> Rows:
+    """Return a row for each architecture, those of installed packages too.
 
-    return [
-        {"name": each.name, "kind": each.kind, "version": each.version, "description": each.description}
-        for each in ARCHITECTURES.values()
-    ]
+    With the name of a task also the trainable parameters there: None of what isn't a network or doesn't
+    apply.
+    """
+    from benchmarks import plug_ins, registry
+
+    names = [*registry.ARCHITECTURES, *plug_ins.installed("architectures")]
+    rows = [_architecture(name) for name in names]
+    if task is not None:
+        _count_parameters(rows, registry.task(task))
+    return rows
+
+
+def _architecture(name: str) -> dict[str, Any]:
+    from benchmarks import registry
+    from benchmarks.architecture import Network
+
+    try:
+        found = registry.architecture(name)
+    except ValueError as error:  # a package whose entry point is broken mustn't hide the others
+        return _row(name, "own", "", "", 0, f"can't be loaded: {error}")
+    loss = found.recipe.loss if isinstance(found, Network) else ""
+    return _row(name, found.kind, found.family, loss, found.version, found.description)
+
+
+def _row(name: str, kind: str, family: str, loss: str, version: int, description: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "kind": kind,
+        "family": family,
+        "loss": loss,
+        "version": version,
+        "description": description,
+    }
+
+
+def _count_parameters(rows: Rows, task: Any) -> None:
+    """Put the parameters that each network has on a task before its description."""
+    from benchmarks import registry
+    from benchmarks.architecture import Network
+    from runner.modules import parameter_count
+
+    for row in rows:
+        found = registry.architecture(row["name"]) if row["version"] else None
+        count = parameter_count(found, task.features, task.classes) if isinstance(found, Network) else 0
+        members = found.recipe.members if isinstance(found, Network) else 1
+        row["parameters"] = count * members or None
+        row["description"] = row.pop("description")  # last, where a line may be cut
 
 
 def suites() -> Rows:
@@ -95,28 +138,61 @@ def table(rows: Rows, width: int | None) -> str:
 
     keys = [key for key in rows[0] if key != "version"]
     shown = [{HEADINGS.get(key, key): _text(row.get(key, "")) for key in keys} for row in rows]
-    alignment = ["right" if isinstance(rows[0][key], float | int) else "left" for key in keys]
+    numbers = [any(isinstance(row.get(key), float | int) for row in rows) for key in keys]
+    alignment = ["right" if number else "left" for number in numbers]
     text = tabulate(shown, headers="keys", tablefmt="simple", colalign=alignment, disable_numparse=True)
     lines = text.splitlines()
     return "\n".join(line if not width or len(line) <= width else line[: width - 1] + "…" for line in lines)
 
 
 def footnote(kind: str) -> str:
-    """Return what is to be said below a table: of tasks, the transforms that may stand behind a name."""
+    """Return what is to be said below a table: what may stand behind the names of tasks and architectures."""
+    if kind == "architectures":
+        return _recipes()
     if kind != "tasks":
         return ""
     from benchmarks.tasks.transforms import TRANSFORMS
 
-    longest = max(len(transform.usage) for transform in TRANSFORMS.values())
-    lines = [f"  +{each.usage:<{longest}}  {each.description}" for each in TRANSFORMS.values()]
+    lines = _aligned([(f"+{each.usage}", each.description) for each in TRANSFORMS.values()])
     return "\n".join(["", "Behind a name, as in xor-2d+nuisance(6)+label-noise(0.1):", *lines])
 
 
+def _recipes() -> str:
+    from benchmarks.architectures.networks import FAMILIES
+    from benchmarks.architectures.recipes import AROUND_ESTIMATORS, RECIPES
+
+    families = [
+        (f"{name}{_signature(family.build)}", family.description) for name, family in FAMILIES.items()
+    ]
+    recipes = [(f"+{each.usage(name)}", each.description) for name, each in RECIPES.items()]
+    around = [(f"+{name}", what) for name, what in AROUND_ESTIMATORS.items()]
+    parts = (
+        ("Networks with parameters of their own, as in mlp(width=128, depth=3):", families),
+        ("Behind a network's name, as in mlp-64x64+focal(2)+lr(0.01):", recipes),
+        ("Behind an estimator's name, as in random-forest(n_estimators=500)+isotonic:", around),
+    )
+    return "\n".join(line for heading, rows in parts for line in ["", heading, *_aligned(rows)])
+
+
+def _signature(build: Callable[..., Any]) -> str:
+    values = [
+        f"{key}={value.default}" for key, value in inspect.signature(build, eval_str=True).parameters.items()
+    ]
+    return f"({', '.join(values)})"
+
+
+def _aligned(rows: list[tuple[str, str]]) -> list[str]:
+    longest = max(len(usage) for usage, _ in rows)
+    return [f"  {usage:<{longest}}  {description}" for usage, description in rows]
+
+
 def _text(value: Any) -> str:
+    if value is None:
+        return "-"
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-LISTINGS: dict[str, Callable[[], Rows]] = {
+LISTINGS: dict[str, Callable[..., Rows]] = {
     "tasks": tasks,
     "architectures": architectures,
     "suites": suites,

@@ -47,9 +47,23 @@ def _steps(stack: Stack) -> int:
     return stack.steps * stack.networks
 
 
+class _Shares:
+    """How much of each stack is done: what stops early is done when it ends."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, float] = {}
+
+    def add(self, number: int, share: float) -> float:
+        """Return what a share adds to a stack, so that no stack comes to more than 1."""
+        before = self._done.get(number, 0.0)
+        self._done[number] = min(1.0, before + share)
+        return self._done[number] - before
+
+
 class _Bar:
     def __init__(self, stacks: Sequence[Stack], bar: Progress) -> None:
         self._stacks, self._bar, self._ended, self._steps = stacks, bar, 0, 0.0
+        self._shares = _Shares()
         total = sum(stack.cost for stack in stacks)
         self._all_steps = sum(_steps(stack) for stack in stacks)
         self._task: TaskID = bar.add_task(
@@ -57,12 +71,13 @@ class _Bar:
         )
 
     def advance(self, number: int, share: float) -> None:
-        stack = self._stacks[number]
+        stack, share = self._stacks[number], self._shares.add(number, share)
         self._steps += share * _steps(stack)
         steps = f"{self._steps:,.0f} of {self._all_steps:,}"
         self._bar.update(self._task, advance=share * stack.cost, steps=steps)
 
     def finished(self, number: int, note: str) -> None:
+        self.advance(number, 1.0)
         self._ended += 1
         self._bar.update(self._task, count=f"{self._ended}/{len(self._stacks)}")
         self._bar.console.print(f"  {note}", style="dim", highlight=False, markup=False)
@@ -73,14 +88,16 @@ class _Lines:
         self._stacks, self._ended, self._done = stacks, 0, 0.0
         self._total = sum(stack.cost for stack in stacks)
         self._start = self._last = time.monotonic()
+        self._shares = _Shares()
 
     def advance(self, number: int, share: float) -> None:
         """A line every half minute: more would drown a log, and silence would look like a hang."""
-        self._done += share * self._stacks[number].cost
+        self._done += self._shares.add(number, share) * self._stacks[number].cost
         if time.monotonic() - self._last >= QUIET_SECONDS:
             self._say(f"{min(self._done / self._total, 1):.0%} of the work done")
 
     def finished(self, number: int, note: str) -> None:
+        self._done += self._shares.add(number, 1.0) * self._stacks[number].cost
         self._ended += 1
         self._say(f"[{self._ended}/{len(self._stacks)}] {note}")
 
