@@ -12,6 +12,7 @@ import torch
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from torch import nn
+from training import trained
 
 from benchmarks.architecture import Module, Network, Skipped
 from benchmarks.architectures import layers, modules
@@ -19,7 +20,7 @@ from benchmarks.architectures.generative import FULL
 from benchmarks.architectures.images import SIDE, Convolution, MaxPool
 from benchmarks.architectures.networks import FAMILIES, NETWORKS
 from benchmarks.architectures.tokens import Attention
-from runner import engine
+from runner.modules import build
 
 LABELS = {
     "linear",
@@ -74,14 +75,14 @@ def trained(network, features, classes, seeds, steps=6, batch=50):
         assert count == steps
         return np.stack([x for x, _ in drawn], axis=1), np.stack([y for _, y in drawn], axis=1)
 
-    stack = [engine.build(network, features, classes, seed) for seed in seeds]
-    return next(iter(engine.train(network, stack, batches, [steps], "eager", "cpu")))
+    stack = [build(network, features, classes, seed) for seed in seeds]
+    return next(iter(trained(network, stack, batches, [steps], "eager", "cpu")))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_logits_have_their_shape_and_are_finite_far_out(name):
     for features, classes in shapes(name):
-        module = engine.build(NETWORKS[name], features, classes, seed=0)
+        module = build(NETWORKS[name], features, classes, seed=0)
         x = torch.randn(20, features, generator=torch.Generator().manual_seed(0))
         unequal = x * torch.logspace(-3, 3, features)
         for points in (x, 1e3 * x, unequal, torch.full_like(x, -1e3), torch.zeros_like(x)):
@@ -122,7 +123,7 @@ def test_networks_are_of_known_families_and_have_names_of_their_own():
 
 @pytest.mark.parametrize("name", INITIAL)
 def test_networks_start_where_they_always_did(name):
-    module = engine.build(NETWORKS[name], 2, 3, seed=3)
+    module = build(NETWORKS[name], 2, 3, seed=3)
     state = [value for key, value in module.state_dict().items() if key not in ("factors", "scales")]
     assert sum(float(value.double().abs().sum()) for value in state) == pytest.approx(INITIAL[name], abs=1e-4)
 
@@ -252,7 +253,7 @@ def test_gated_logits_grow_quadratically_at_any_depth(depth):
 
 def test_only_learned_frequencies_are_trained():
     for name, learned in (("fourier-64", False), ("learned-fourier-64", True)):
-        initial = engine.build(NETWORKS[name], 2, 2, seed=0)
+        initial = build(NETWORKS[name], 2, 2, seed=0)
         assert ("0.frequencies" in dict(initial.named_parameters())) is learned
         after = trained(NETWORKS[name], 2, 2, [0])
         frequencies = (after.weights | after.buffers)["0.frequencies"][0]
@@ -302,7 +303,7 @@ def test_a_gaussian_mixtures_logits_are_log_densities(features):
 
 
 def test_components_start_apart_and_move_apart():
-    initial = engine.build(NETWORKS["gaussian-mixture-2"], 1, 2, seed=0)
+    initial = build(NETWORKS["gaussian-mixture-2"], 1, 2, seed=0)
     after = trained(NETWORKS["gaussian-mixture-2"], 1, 2, [0])
     for means in (initial.means, after.weights["means"][0]):
         assert all(abs(a - b) > 1e-3 for a, b in itertools.combinations(means.flatten().tolist(), 2))

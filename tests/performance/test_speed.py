@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from training import trained
 
 from benchmarks import registry
 from benchmarks.architectures.networks import NETWORKS
 from runner import engine, plan
 from runner.data import Examples
+from runner.modules import build
 from suites.suite import load, narrow
 
 STEPS, NETWORKS_IN_STACK, BATCH = 1_000, 30, 64
@@ -36,7 +38,7 @@ def one_thread():
 
 def plain_loop(network, x, y):
     """Train one network as anyone would and return seconds a step."""
-    module = engine.build(network, 1, 2, 0)
+    module = build(network, 1, 2, 0)
     optimiser = torch.optim.Adam(module.parameters(), lr=1e-3)
     xs, ys = torch.from_numpy(x), torch.from_numpy(y)
     start = time.perf_counter()
@@ -63,8 +65,8 @@ def test_a_stack_against_a_plain_loop(benchmark, one_thread, name):
 
     def stack():
         """Train from the start and return seconds a network-step, compilation left out, sampling not."""
-        modules = [engine.build(network, 1, 2, seed) for seed in range(NETWORKS_IN_STACK)]
-        snapshots = engine.train(network, modules, batches, [STEPS // 10, STEPS], "compiled", "cpu")
+        modules = [build(network, 1, 2, seed) for seed in range(NETWORKS_IN_STACK)]
+        snapshots = trained(network, modules, batches, [STEPS // 10, STEPS], "compiled", "cpu")
         next(snapshots)
         start = time.perf_counter()
         next(snapshots)

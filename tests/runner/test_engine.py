@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from training import trained
 
 from benchmarks import registry
 from benchmarks.architecture import Network, Recipe
 from benchmarks.architectures.networks import NETWORKS
 from runner import engine, plan
 from runner.data import Examples
+from runner.modules import build, parameter_count
 
 BATCH = 64
 
 
 def make(network, seeds):
-    return [engine.build(network, 1, 2, seed) for seed in seeds]
+    return [build(network, 1, 2, seed) for seed in seeds]
 
 
 def draw(seeds, task="gauss-nested", batch=BATCH):
@@ -30,7 +32,7 @@ def draw(seeds, task="gauss-nested", batch=BATCH):
 
 
 def final(network, seeds, steps, mode, batch=BATCH):
-    snapshots = engine.train(network, make(network, seeds), draw(seeds, batch=batch), steps, mode, "cpu")
+    snapshots = trained(network, make(network, seeds), draw(seeds, batch=batch), steps, mode, "cpu")
     return list(snapshots)[-1]
 
 
@@ -70,8 +72,10 @@ def test_logits_are_the_same_bits_in_a_stack_and_alone():
     x = torch.linspace(-20, 20, 4298)[:, None]
     for network in (NETWORKS["mlp-64x64"], NETWORKS["fourier-64"]):
         stack, alone = final(network, range(5), [10], "eager"), final(network, [3], [10], "eager")
-        module = engine.evaluated(engine.build(network, 1, 2, 0))
-        assert torch.equal(engine.logits(module, stack, 3, x), engine.logits(module, alone, 0, x))
+        module = engine.evaluated(build(network, 1, 2, 0))
+        assert torch.equal(
+            engine.outputs(module, stack.state(3), x), engine.outputs(module, alone.state(0), x)
+        )
 
 
 def plain_loop(network, seed, steps):
@@ -101,13 +105,13 @@ def test_training_equals_a_plain_loop_with_pytorchs_adam(name, mode):
     weights, averages = plain_loop(NETWORKS[name], 1, 100)
     for key, weight in (averages if name.endswith("ema") else weights).items():
         torch.testing.assert_close(found.weights[key][1], weight.detach(), rtol=1e-3, atol=1e-5)
-    moved = engine.build(NETWORKS[name], 1, 2, 1).state_dict()
+    moved = build(NETWORKS[name], 1, 2, 1).state_dict()
     assert any((found.weights[key][1] - moved[key]).abs().max() > 1e-2 for key in moved)
 
 
 def test_a_snapshot_is_what_a_shorter_run_ends_with():
     network = NETWORKS["mlp-16x16"]
-    long = list(engine.train(network, make(network, [0, 1]), draw([0, 1]), [5, 70, 130], "eager", "cpu"))
+    long = list(trained(network, make(network, [0, 1]), draw([0, 1]), [5, 70, 130], "eager", "cpu"))
     assert [snapshot.step for snapshot in long] == [5, 70, 130]
     assert long[0].seconds < long[1].seconds < long[2].seconds
     for snapshot in long[:2]:
@@ -122,8 +126,8 @@ def test_the_bits_hold_for_many_inputs_and_classes(task, name):
     network, shape = NETWORKS[name], registry.task(task)
 
     def first(size):
-        modules = [engine.build(network, shape.features, shape.classes, seed) for seed in range(size)]
-        return list(engine.train(network, modules, draw(range(size), task), [20], "eager", "cpu"))[-1]
+        modules = [build(network, shape.features, shape.classes, seed) for seed in range(size)]
+        return list(trained(network, modules, draw(range(size), task), [20], "eager", "cpu"))[-1]
 
     alone, together = first(1), first(7)
     for key, weight in alone.weights.items():
@@ -183,8 +187,8 @@ def test_scoring_never_changes_how_training_goes_on(mode):
     moody, x = Network("moody", "", Moody), torch.ones(3, 1)
     modules = make(moody, [0])
     scored, outputs = engine.evaluated(modules[0]), []
-    for snapshot in engine.train(moody, modules, draw([0]), [5, 80], mode, "cpu"):
-        outputs.append(engine.logits(scored, snapshot, 0, x))
+    for snapshot in trained(moody, modules, draw([0]), [5, 80], mode, "cpu"):
+        outputs.append(engine.outputs(scored, snapshot.state(0), x))
     once = final(moody, [0], [80], mode)
     assert_same_bits(snapshot, 0, once)
     weights = {name: weight[0] for name, weight in once.weights.items()}
@@ -194,20 +198,20 @@ def test_scoring_never_changes_how_training_goes_on(mode):
 def test_initial_weights_depend_on_architecture_and_seed_alone():
     network = NETWORKS["mlp-64x64"]
     torch.manual_seed(1)
-    first = engine.build(network, 1, 2, seed=5).state_dict()
+    first = build(network, 1, 2, seed=5).state_dict()
     state = torch.random.get_rng_state()
-    second = engine.build(network, 1, 2, seed=5).state_dict()
+    second = build(network, 1, 2, seed=5).state_dict()
     assert torch.equal(torch.random.get_rng_state(), state)  # the global generator is left alone
     assert all(torch.equal(first[key], second[key]) for key in first)
-    assert not torch.equal(first["0.weight"], engine.build(network, 1, 2, seed=6).state_dict()["0.weight"])
-    other = engine.build(NETWORKS["mlp-64x64-ema"], 1, 2, seed=5).state_dict()
+    assert not torch.equal(first["0.weight"], build(network, 1, 2, seed=6).state_dict()["0.weight"])
+    other = build(NETWORKS["mlp-64x64-ema"], 1, 2, seed=5).state_dict()
     assert not torch.equal(first["0.weight"], other["0.weight"])
 
 
 def test_the_studys_network_is_the_studys_network():
-    module = engine.build(NETWORKS["mlp-64x64"], 1, 2, 0)
+    module = build(NETWORKS["mlp-64x64"], 1, 2, 0)
     assert [type(layer).__name__ for layer in module] == ["Linear", "ReLU", "Linear", "ReLU", "Linear"]
-    assert engine.parameter_count(NETWORKS["mlp-64x64"], 1, 2) == 64 * 2 + 64 * 65 + 2 * 65
+    assert parameter_count(NETWORKS["mlp-64x64"], 1, 2) == 64 * 2 + 64 * 65 + 2 * 65
     recipe = NETWORKS["mlp-64x64"].recipe
     assert recipe == Recipe(learning_rate=1e-3, betas=(0.9, 0.999), epsilon=1e-8, averaging=None)
 
@@ -216,6 +220,6 @@ def test_the_studys_network_is_the_studys_network():
 def test_a_gpu_agrees_with_the_processor_after_100_steps():
     network = NETWORKS["mlp-64x64"]
     cpu = final(network, [0, 1], [100], "eager")
-    gpu = list(engine.train(network, make(network, [0, 1]), draw([0, 1]), [100], "eager", "cuda"))[-1]
+    gpu = list(trained(network, make(network, [0, 1]), draw([0, 1]), [100], "eager", "cuda"))[-1]
     for name, weight in cpu.weights.items():
         torch.testing.assert_close(gpu.weights[name].cpu(), weight, rtol=1e-3, atol=1e-5)

@@ -17,7 +17,8 @@ from reports.derived import efficiency
 from runner import cli, plan
 from runner import run as running
 from runner.data import Examples
-from runner.scoring import CURVE_POINTS, run_stack
+from runner.records import CURVE_POINTS
+from runner.scoring import run_stack
 from suites.suite import load, narrow
 
 
