@@ -86,9 +86,10 @@ class Convolution(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Return images (n, rows, columns, out) of the same size."""
         rows, columns = image.shape[-3:-1]
-        padded = nn.functional.pad(image, (0, 0, 1, 1, 1, 1))
-        shifts = [padded[..., i : i + rows, j : j + columns, :] for i in range(3) for j in range(3)]
-        out: Tensor = self.affine(torch.cat(shifts, dim=-1))
+        edged = nn.functional.pad(image, (0, 0, 1, 1, 1, 1))
+        threes = torch.cat([edged[..., j : j + columns, :] for j in range(3)], dim=-1)
+        nines = torch.cat([threes[..., i : i + rows, :, :] for i in range(3)], dim=-1)
+        out: Tensor = self.affine(nines)
         return out
 
 
