@@ -87,14 +87,14 @@ def _scikit(name: str, scaled: bool = False, degree: int | None = None, **values
     return ScikitLearn(name, arguments(values), scaled, degree)
 
 
-# max_budget: where fit and 66,000 predictions of two classes from two inputs (xor-2d) take at most 20 s on one
-# core, whole seconds measured at a number of examples:
-#   random-forest              100,000: 14 (a fit 13)      random-forest+isotonic          25,600: 12
-#   extra-trees                100,000:  5                 extra-trees+sigmoid             25,600: 16
-#   k-nearest-neighbours       100,000:  4                 k-nearest-neighbours+isotonic   25,600:  7
-#   kernel-density-bayes        51,200: 15                 svc-platt                       25,600: 17
-#   gaussian-process             1,000:  9 (a fit 5)       1,500: 27 (18); as many fits as classes from three on
-#   histogram-gradient-boosting and mlp-classifier, 100,000: 1 and 4; the others less than 1.
+# max_budget: where a fit and 66,000 predictions, of two classes from two inputs (xor-2d), take at most about
+# 20 s on one core. Seconds measured at a number of examples:
+#   random-forest            100,000: 14 (a fit 13)     random-forest+isotonic           25,600: 12
+#   extra-trees              100,000:  5                extra-trees+sigmoid              25,600: 16
+#   k-nearest-neighbours     100,000:  4                k-nearest-neighbours+isotonic    25,600:  7
+#   kernel-density-bayes      64,000: 11                svc-platt                        25,600: 17
+#   gaussian-process           1,280: 16 (a fit 9.5)    at 1,500 examples 27; one fit a class from three on
+#   histogram-gradient-boosting and mlp-classifier, 100,000: 1 and 4; the others less than 1
 _LOGISTIC: dict[str, Any] = {
     "C": 1e300,
     "tol": 1e-7,
@@ -182,14 +182,14 @@ ESTIMATORS = {
             "gaussian-process",
             "a Gaussian process, its kernel's variance and width fitted, Laplace's approximation",
             _scikit("GaussianProcess", scaled=True),
-            1_000,
+            1_280,
             family="kernel",
         ),
         Estimator(
             "kernel-density-bayes",
             "a Gaussian kernel density a class, Scott's bandwidth, by Bayes' rule; tends to the posterior",
             _scikit("KernelDensityBayes", scaled=True),
-            50_000,
+            64_000,
             family="kernel",
         ),
         Estimator(
