@@ -87,19 +87,17 @@ def _scikit(name: str, scaled: bool = False, degree: int | None = None, **values
     return ScikitLearn(name, arguments(values), scaled, degree)
 
 
-# max_budget: where fit and 66,000 predictions of two classes from two inputs (xor-2d) take at most 20 s on one
-# core, whole seconds measured at a number of examples:
-#   random-forest              100,000: 14 (a fit 13)      random-forest+isotonic          25,600: 12
-#   extra-trees                100,000:  5                 extra-trees+sigmoid             25,600: 16
-#   k-nearest-neighbours       100,000:  4                 k-nearest-neighbours+isotonic   25,600:  7
-#   kernel-density-bayes        51,200: 15                 svc-platt                       25,600: 17
-#   gaussian-process             1,000:  9 (a fit 5)       1,500: 27 (18); as many fits as classes from three on
-#   histogram-gradient-boosting and mlp-classifier, 100,000: 1 and 4; the others less than 1.
-_LOGISTIC: dict[str, Any] = {
-    "C": 1e300,
-    "tol": 1e-7,
-    "max_iter": 10_000,
-}  # no penalty to the last bit; inf is no JSON
+# max_budget: where a fit and 66,000 predictions, of two classes from two inputs (xor-2d), take at most about
+# 20 s on one core. Seconds measured at a number of examples:
+#   random-forest            100,000: 14 (a fit 13)     random-forest+isotonic           25,600: 12
+#   extra-trees              100,000:  5                extra-trees+sigmoid              25,600: 16
+#   k-nearest-neighbours     100,000:  4                k-nearest-neighbours+isotonic    25,600:  7
+#   kernel-density-bayes      64,000: 11                svc-platt                        25,600: 17
+#   gaussian-process           1,280: 16 (a fit 9.5)    at 1,500 examples 27; one fit a class from three on
+#   histogram-gradient-boosting and mlp-classifier, 100,000: 1 and 4, linear in n; the others less than 1
+
+# C: no penalty to the last bit; an infinity would be no JSON.
+_LOGISTIC: dict[str, Any] = {"C": 1e300, "tol": 1e-7, "max_iter": 10_000}
 _FOREST = Estimator(
     "random-forest",
     "100 trees grown to pure leaves on bootstrap samples; as n grows, a few nearest labels decide each q",
@@ -182,20 +180,21 @@ ESTIMATORS = {
             "gaussian-process",
             "a Gaussian process, its kernel's variance and width fitted, Laplace's approximation",
             _scikit("GaussianProcess", scaled=True),
-            1_000,
+            1_280,
             family="kernel",
         ),
         Estimator(
             "kernel-density-bayes",
             "a Gaussian kernel density a class, Scott's bandwidth, by Bayes' rule; tends to the posterior",
             _scikit("KernelDensityBayes", scaled=True),
-            50_000,
+            64_000,
             family="kernel",
         ),
         Estimator(
             "mlp-classifier",
             "one hidden layer of 100, ReLU, by Adam, until accuracy on a tenth of the examples stalls",
             _scikit("neural_network.MLPClassifier", scaled=True, early_stopping=True),
+            500_000,
             family="MLP",
         ),
         calibrated(_NAIVE_BAYES, "sigmoid"),
