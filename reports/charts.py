@@ -57,12 +57,15 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
 
 
 def learning_chart(
-    points: pd.DataFrame, styles: Mapping[str, Style], ticks: tuple[Sequence[float], Sequence[float]]
+    points: pd.DataFrame,
+    styles: Mapping[str, Style],
+    ticks: tuple[Sequence[float], Sequence[float]],
+    across: str = "examples seen",
 ) -> Any:
     """Expected KL against budget on log-log axes, a line a series.
 
     points: series, budget (examples), value (nats; a blank breaks its line). ticks: decades of both axes,
-    the same for every panel of a figure. Returns an Altair chart.
+    the same for every panel of a figure; across: title of the axis of budgets. Returns an Altair chart.
     """
     import altair as alt
 
@@ -77,7 +80,7 @@ def learning_chart(
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False),
-        axis=alt.Axis(values=list(budgets), format="~s", title="examples seen", grid=False),
+        axis=alt.Axis(values=list(budgets), format="~s", title=across, grid=False),
     )
     y = alt.Y(
         "y:Q",
