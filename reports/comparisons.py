@@ -48,9 +48,9 @@ def infinite(results: Results, summary: Summary) -> Section | None:
         "bounded",
         "Rows with an infinite gap",
         "Infinite rows",
-        f"A model that gives probability 0 to a class that can be has an infinite expected KL; one whose "
-        f"logits go wrong in a heavy tail may have, too. Bounded measures of such rows, {at(results.suite, budget)}, "
-        "means over seeds: E total variation, E Σ (p - q)², and the probability of the classes that q "
+        "A model that gives probability 0 to a class that can be has an infinite expected KL; one whose "
+        "logits go wrong in a heavy tail may have, too. Bounded measures of such rows, "
+        f"{at(results.suite, budget)}, means over seeds: E total variation, E Σ (p - q)², and the probability of the classes that q "
         "excludes. Set apart for comparison: the first row of each task's ranking with a finite gap.",
         (Table("bounded-measures", "", tuple((text, "") for text in BOUNDED.values()), tuple(blocks)),),
     )
@@ -78,8 +78,8 @@ def variance(results: Results, summary: Summary) -> Section | None:
         "variance",
         "Bias and variance",
         "Bias and variance",
-        f"Expected KL {at(results.suite, budget)}, split in two: the variance is how far a seed's model is from "
-        "the geometric mean of all seeds' models, so averaging more of them would take it away; the bias is "
+        f"Expected KL {at(results.suite, budget)}, split in two: the variance is how far a seed's model is "
+        "from the geometric mean of all seeds' models, so averaging more of them would take it away; the bias is "
         "how far that mean is from the exact posterior. Both are corrected for the number of seeds, so a "
         f"small bias may come out below 0.{reasons(rows['reason'].fillna('').tolist())}",
         (Table("bias-and-variance", "", columns, (Block("", tuple(lines)),), groups),),
@@ -117,7 +117,7 @@ def labels(results: Results, summary: Summary) -> Section | None:
         "What labels cost",
         "What labels cost",
         "The share of a row's expected KL that goes where it learns from the exact posterior of each example "
-        "instead of a label drawn from it: 1 - KL on soft labels / KL on labels, arithmetic means over seeds. "
+        "instead of a label drawn from it: 1 - KL on soft labels / KL on labels, means over seeds. "
         "0 % is a row whose error isn't the labels' doing; below 0 % it does better on labels. The first "
         f"table is {at(results.suite, budget)}"
         + ("; 95 % intervals are jackknives over paired seeds." if interval else "."),
@@ -151,8 +151,8 @@ def calibration(results: Results, summary: Summary) -> Section | None:
         "calibration",
         "Calibration before and after",
         "Calibration",
-        f"Each calibrated row beside the same row without its calibrator, {at(results.suite, budget)}, means over seeds "
-        "in nats. Calibration loss is what a better map of the outputs alone could take away, grouping loss "
+        f"Each calibrated row beside the same row without its calibrator, {at(results.suite, budget)}, means "
+        "over seeds in nats. Calibration loss is what a better map of the outputs alone could take away, grouping loss "
         f"what the outputs don't tell apart, which no such map changes unless it merges some.{several}",
         (
             Table(
@@ -169,9 +169,10 @@ def calibration(results: Results, summary: Summary) -> Section | None:
 def _split(found: dict[Any, Any], task: str, tasks: list[str], name: str) -> list[Entry]:
     """Bias, variance and the variance's share of one row in one task, or of the means over all tasks."""
     which = tasks if task == OVERALL_NAME else [task]
-    parts = [[found.get((one, name, metric)) for one in which] for metric in ("bias", "variance")]
-    if any(row is None for rows in parts for row in rows):
+    keys = [[(one, name, metric) for one in which] for metric in ("bias", "variance")]
+    if any(key not in found for part in keys for key in part):
         return [Entry(numbers.BLANK, title="fewer than 5 seeds, or trials without a number")] * 3
+    parts = [[found[key] for key in part] for part in keys]
     why = "; ".join(dict.fromkeys(row["reason"] for rows in parts for row in rows if row["reason"]))
     (bias, bias_error), (spread, spread_error) = (
         (float(np.mean([row["value"] for row in rows])), float(np.mean([row["error"] for row in rows])))

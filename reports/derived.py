@@ -1,4 +1,4 @@
-"""Measures that are computed from records: budget to target, efficiency; and the frame of all derived rows."""
+"""Measures that are computed from records: budget to target, efficiency; and all derived rows."""
 
 from __future__ import annotations
 

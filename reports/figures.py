@@ -103,8 +103,8 @@ def _posterior(results: Results, name: str, shown: list[int]) -> Figure:
             continue
         label = (
             f"Exact posterior P(class 1 given x) of the task {task} against the output of {name} "
-            f"{learned_from(results.suite)} {', '.join(f'{budget:,}' for budget in shown)} examples, over x from "
-            f"{curves.x[0]:g} to {curves.x[-1]:g}."
+            f"{learned_from(results.suite)} {', '.join(f'{budget:,}' for budget in shown)} examples, "
+            f"over x from {curves.x[0]:g} to {curves.x[-1]:g}."
         )
         panels.append(Panel(task, svg(posterior_chart(curves, name, shown), label)))
     keys = [Key("exact posterior", NEUTRAL, width=6, opacity=0.45)]

@@ -43,7 +43,7 @@ def label_shares(results: Results, frame: pd.DataFrame, table: pd.DataFrame) -> 
     """
     budgets = sorted(int(budget) for budget in results.suite["budgets"])
     return [
-        _share((task, labelled, budget), (task, soft, budget), frame, table)
+        _share((task, labelled, budget), soft, frame, table)
         for labelled, soft in soft_label_pairs(results)
         for task in names(results)[0]
         for budget in budgets
@@ -76,13 +76,16 @@ def ratio_interval(numerators: ArrayLike, denominators: ArrayLike) -> tuple[floa
     return float(ratio - reach), float(ratio + reach)
 
 
-def _share(labelled: Any, soft: Any, frame: pd.DataFrame, table: pd.DataFrame) -> Share:
-    """labelled, soft: (task, architecture, budget)."""
+def _share(key: tuple[str, str, int], soft: str, frame: pd.DataFrame, table: pd.DataFrame) -> Share:
+    """key: task, row trained on labels, budget; soft: the row trained on soft labels."""
+    task, labelled, budget = key
+    here: Any = key
+    beside: Any = (task, soft, budget)
     blank = float("nan")
-    status, reason = _unknown(table.loc[labelled], table.loc[soft], soft[1])
+    status, reason = _unknown(table.loc[here], table.loc[beside], soft)
     if reason:
-        return Share(*labelled, blank, blank, blank, blank, status, reason)
-    hard, easy = frame.loc[labelled], frame.loc[soft]
+        return Share(task, labelled, budget, blank, blank, blank, blank, status, reason)
+    hard, easy = frame.loc[here], frame.loc[beside]
     kl, soft_kl = hard["kl"].mean(), easy["kl"].mean()
     value = float(1 - soft_kl / kl)
     error = float(easy["kl_error"].mean() / kl + soft_kl / kl * hard["kl_error"].mean() / kl)
@@ -90,7 +93,7 @@ def _share(labelled: Any, soft: Any, frame: pd.DataFrame, table: pd.DataFrame) -
     if hard.index.equals(easy.index):  # the same seeds, hence the same examples
         below, above = ratio_interval(easy["kl"], hard["kl"])
         low, high = 1 - above, 1 - below
-    return Share(*labelled, value, error, low, high, "ok", "")
+    return Share(task, labelled, budget, value, error, low, high, "ok", "")
 
 
 def _unknown(hard: pd.Series, easy: pd.Series, soft: str) -> tuple[str, str]:

@@ -21,7 +21,7 @@ USUAL = 1e-3  # Adam's rate, and the study's
 
 @dataclass(frozen=True)
 class Group:
-    """What was run at several learning rates: its name, its place in the whole ranking by rate (1 is best)."""
+    """What was run at several learning rates: its name, and its place in the whole ranking at each."""
 
     name: str
     places: Mapping[float, int]
@@ -33,7 +33,7 @@ class Group:
 
 
 def swaps(groups: list[Group], rate: float) -> tuple[int, int]:
-    """Return how many pairs stand the other way round at each one's best rate than at `rate`, and of how many.
+    """Return how many pairs swap between `rate` and each one's best rate, and of how many.
 
     A pair counts where both are ranked at that rate; a tie on either side is no swap.
     """
@@ -82,8 +82,8 @@ def rates(results: Results, summary: Summary) -> Section | None:
         "rates",
         "Learning rates",
         "Learning rates",
-        f"Overall information gap {at(results.suite, largest_budget(results))} by learning rate, each row's best in "
-        "bold. Below a gap: its rank among the rows of this table at that rate, and in the last columns at "
+        f"Overall information gap {at(results.suite, largest_budget(results))} by learning rate, each row's "
+        "best in bold. Below a gap: its rank among the rows of this table at that rate, and in the last columns at "
         "each row's own best rate, which was chosen by this same gap.",
         (Table("learning-rates", "", columns, (Block("", tuple(lines)),)),),
         _finding(groups, compared_at(every)),
@@ -127,7 +127,8 @@ def _finding(groups: list[Group], rate: float) -> str:
     if not pairs:
         return ""
     against = f"each at its best rate instead of all at {numbers.tick(rate)}"
+    of = f"of {numbers.plural(pairs, 'pair')}"
     if not swapped:
-        return f"The order doesn't change with the learning rate: {against}, none of {numbers.plural(pairs, 'pair')} swaps."
+        return f"The order doesn't change with the learning rate: {against}, none {of} swaps."
     swap = "swaps" if swapped == 1 else "swap"
-    return f"The order changes with the learning rate: {against}, {swapped} of {numbers.plural(pairs, 'pair')} {swap}."
+    return f"The order changes with the learning rate: {against}, {swapped} {of} {swap}."

@@ -40,7 +40,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Table:
-    """A table: columns (heading, what stands small below it), repeated below every group, if there are any."""
+    """A table: columns (heading, what stands small below), repeated below every group, if there are any."""
 
     name: str
     heading: str
