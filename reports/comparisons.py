@@ -15,7 +15,7 @@ from reports.sections import Block, Entry, Line, Section, Table, entry, reasons
 from reports.spread import MLE
 from reports.trials import largest_budget, listed, names
 from reports.variants import calibration_pairs
-from reports.words import at
+from reports.words import at, of
 
 BOUNDED = {"tv": "total variation", "excess_brier": "excess Brier", "infinite_mass": "mass excluded"}
 CALIBRATION = {
@@ -23,6 +23,29 @@ CALIBRATION = {
     "grouping_loss": "grouping loss",
     "expected_kl": "expected KL",
 }
+INFINITE = (
+    "A model that gives probability 0 to a class that is possible has an infinite expected KL; one whose "
+    "logits go wrong in a heavy tail may have, too. Bounded measures of such rows, {}, means over seeds: "
+    "E total variation, E Σ (p \u2212 q)², and the probability of the classes that q excludes. Set apart for "
+    "comparison: the first row of each task's ranking with a finite gap."
+)
+VARIANCE = (
+    "Expected KL {}, split in two. Variance is how far a seed's model is from the geometric mean of all "
+    "seeds' models: averaging more of them would take it away. Bias is how far that mean is from the "
+    "exact posterior. Both are corrected for the number of seeds, so a small bias may come out below 0."
+)
+LABELS = (
+    "The share of a row's expected KL that goes where it learns from the exact posterior of each example "
+    "instead of a label drawn from it: 1 \u2212 KL on soft labels / KL on labels, means over seeds. At 0 % "
+    "none of a row's error is the labels' doing; below 0 % it does better on labels. The first table is "
+    "{}."
+)
+INTERVAL = " Its 95 % intervals are Student's t with a jackknife over paired seeds."
+CALIBRATED = (
+    "Each calibrated row beside the same row without its calibrator, {}, means over seeds in nats. "
+    "Calibration loss is what a better map of the outputs alone could take away; grouping loss is what "
+    "the outputs don't tell apart, which no one-to-one map of them can change."
+)
 Means = dict[tuple[str, str, str], tuple[float, float]]
 
 
@@ -48,10 +71,7 @@ def infinite(results: Results, summary: Summary) -> Section | None:
         "bounded",
         "Rows with an infinite gap",
         "Infinite rows",
-        "A model that gives probability 0 to a class that can be has an infinite expected KL; one whose "
-        "logits go wrong in a heavy tail may have, too. Bounded measures of such rows, "
-        f"{at(results.suite, budget)}, means over seeds: E total variation, E Σ (p - q)², and the probability of the classes that q "
-        "excludes. Set apart for comparison: the first row of each task's ranking with a finite gap.",
+        INFINITE.format(at(results.suite, budget)),
         (Table("bounded-measures", "", tuple((text, "") for text in BOUNDED.values()), tuple(blocks)),),
     )
 
@@ -64,7 +84,7 @@ def variance(results: Results, summary: Summary) -> Section | None:
         return None
     found = {(row["task"], row["architecture"], row["metric"]): row for row in rows.to_dict("records")}
     tasks, learned, _ = names(results)
-    shown = [name for name in [*learned, MLE] if name in set(rows["architecture"])]
+    shown = [name for name in [*ordered(learned, summary, budget), MLE] if name in set(rows["architecture"])]
     over = [OVERALL_NAME] if len(tasks) > 1 else []
     lines = [
         Line(
@@ -72,16 +92,13 @@ def variance(results: Results, summary: Summary) -> Section | None:
         )
         for name in shown
     ]
-    columns = (("bias", "nats"), ("variance", "nats"), ("share", "of variance"))
+    columns = (("bias", "nats"), ("variance", "nats"), ("variance", "share"))
     groups = ("mean over tasks", *tasks) if over else tuple(tasks)
     return Section(
         "variance",
         "Bias and variance",
         "Bias and variance",
-        f"Expected KL {at(results.suite, budget)}, split in two: the variance is how far a seed's model is "
-        "from the geometric mean of all seeds' models, so averaging more of them would take it away; the bias is "
-        "how far that mean is from the exact posterior. Both are corrected for the number of seeds, so a "
-        f"small bias may come out below 0.{reasons(rows['reason'].fillna('').tolist())}",
+        VARIANCE.format(of(results.suite, budget)) + reasons(rows["reason"].fillna("").tolist()),
         (Table("bias-and-variance", "", columns, (Block("", tuple(lines)),), groups),),
     )
 
@@ -91,7 +108,7 @@ def labels(results: Results, summary: Summary) -> Section | None:
     budget, tasks = largest_budget(results), names(results)[0]
     budgets = sorted(int(budget) for budget in results.suite["budgets"])
     found = {(share.task, share.architecture, share.budget): share for share in summary.shares}
-    rows = list(dict.fromkeys(share.architecture for share in summary.shares))
+    rows = ordered(list(dict.fromkeys(share.architecture for share in summary.shares)), summary, budget)
     if not rows:
         return None
     now = [
@@ -116,11 +133,7 @@ def labels(results: Results, summary: Summary) -> Section | None:
         "labels",
         "What labels cost",
         "What labels cost",
-        "The share of a row's expected KL that goes where it learns from the exact posterior of each example "
-        "instead of a label drawn from it: 1 - KL on soft labels / KL on labels, means over seeds. "
-        "0 % is a row whose error isn't the labels' doing; below 0 % it does better on labels. The first "
-        f"table is {at(results.suite, budget)}"
-        + ("; 95 % intervals are jackknives over paired seeds." if interval else "."),
+        LABELS.format(of(results.suite, budget)) + (INTERVAL if interval else ""),
         tuple(tables),
     )
 
@@ -151,9 +164,7 @@ def calibration(results: Results, summary: Summary) -> Section | None:
         "calibration",
         "Calibration before and after",
         "Calibration",
-        f"Each calibrated row beside the same row without its calibrator, {at(results.suite, budget)}, means "
-        "over seeds in nats. Calibration loss is what a better map of the outputs alone could take away, grouping loss "
-        f"what the outputs don't tell apart, which no such map changes unless it merges some.{several}",
+        CALIBRATED.format(at(results.suite, budget)) + several,
         (
             Table(
                 "before-and-after",
@@ -164,6 +175,14 @@ def calibration(results: Results, summary: Summary) -> Section | None:
             ),
         ),
     )
+
+
+def ordered(rows: list[str], summary: Summary, budget: int) -> list[str]:
+    """Rows in the order of the overall ranking at a budget."""
+    now = summary.leaderboard[
+        (summary.leaderboard["budget"] == budget) & (summary.leaderboard["task"] == OVERALL_NAME)
+    ]
+    return [name for name in now["architecture"] if name in rows]
 
 
 def _split(found: dict[Any, Any], task: str, tasks: list[str], name: str) -> list[Entry]:

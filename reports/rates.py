@@ -14,8 +14,13 @@ from reports.rows import Cell, overall_cells
 from reports.sections import Block, Entry, Line, Section, Table
 from reports.trials import largest_budget
 from reports.variants import learning_rate_groups
-from reports.words import at
+from reports.words import of
 
+NOTE = (
+    "Overall information gap {} by learning rate, each row's best in bold. Below a gap stands its rank "
+    "among the rows of this table at that rate, and under “at its best” among the rows at their own best "
+    "rates, which were chosen by this same gap."
+)
 USUAL = 1e-3  # Adam's rate, and the study's
 
 
@@ -47,7 +52,7 @@ def swaps(groups: list[Group], rate: float) -> tuple[int, int]:
     return swapped, len(pairs)
 
 
-def rank(groups: list[Group], places: Mapping[str, int]) -> dict[str, int]:
+def rank(places: Mapping[str, int]) -> dict[str, int]:
     """Rank of each group among those that have a place, ties sharing the better one."""
     return {name: 1 + sum(other < place for other in places.values()) for name, place in places.items()}
 
@@ -70,10 +75,10 @@ def rates(results: Results, summary: Summary) -> Section | None:
         for parts, by_rate in known.items()
     ]
     ranks = {
-        rate: rank(groups, {group.name: group.places[rate] for group in groups if rate in group.places})
+        rate: rank({group.name: group.places[rate] for group in groups if rate in group.places})
         for rate in every
     }
-    at_best = rank(groups, {group.name: group.places[group.best] for group in groups if group.best})
+    at_best = rank({group.name: group.places[group.best] for group in groups if group.best})
     order = sorted(groups, key=lambda group: at_best.get(group.name, len(groups) + 1))
     by_name = {"+".join(parts): by_rate for parts, by_rate in known.items()}
     lines = [_line(group, by_name[group.name], cells, ranks, at_best) for group in order]
@@ -82,9 +87,7 @@ def rates(results: Results, summary: Summary) -> Section | None:
         "rates",
         "Learning rates",
         "Learning rates",
-        f"Overall information gap {at(results.suite, largest_budget(results))} by learning rate, each row's "
-        "best in bold. Below a gap: its rank among the rows of this table at that rate, and in the last columns at "
-        "each row's own best rate, which was chosen by this same gap.",
+        NOTE.format(of(results.suite, largest_budget(results))),
         (Table("learning-rates", "", columns, (Block("", tuple(lines)),)),),
         _finding(groups, compared_at(every)),
     )

@@ -11,6 +11,11 @@ def at(suite: Mapping[str, Any], budget: int) -> str:
     return f"{learned(suite)} {budget:,} example" + ("" if budget == 1 else "s")
 
 
+def of(suite: Mapping[str, Any], budget: int) -> str:
+    """The same behind a measure: `after 640 examples`, `of models trained on 640 examples`."""
+    return ("of models " if fixed(suite) else "") + at(suite, budget)
+
+
 def learned(suite: Mapping[str, Any]) -> str:
     """`after`, where a budget counts examples seen, or `trained on`, where it is a training set's size."""
     return "trained on" if fixed(suite) else "after"
