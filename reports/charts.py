@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))
 NEUTRAL = "#767676"
 STRONG = "#555555"
 RAMP = ("#bf8508", "#cf5a2c", "#b0325c", "#762a80", "#2b1d66")  # light to dark: budget, small to large
+Ticks: TypeAlias = tuple[Sequence[float], Sequence[float]]  # of both axes
 PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
 
 
@@ -57,10 +58,7 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
 
 
 def learning_chart(
-    points: pd.DataFrame,
-    styles: Mapping[str, Style],
-    ticks: tuple[Sequence[float], Sequence[float]],
-    across: str = "examples seen",
+    points: pd.DataFrame, styles: Mapping[str, Style], ticks: Ticks, across: str = "examples seen"
 ) -> Any:
     """Expected KL against budget on log-log axes, a line a series.
 

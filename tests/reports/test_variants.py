@@ -148,5 +148,5 @@ def test_pairs_that_swap_between_a_rate_and_each_one_s_best():
 
 
 def test_orders_are_compared_at_one_thousandth_or_the_middle_rate():
-    assert compared_at([1e-4, 1e-3, 3e-3, 1e-2]) == 1e-3
+    assert compared_at([1e-3, 1e-2, 1e-1]) == 1e-3
     assert compared_at([1e-4, 3e-3, 1e-2]) == 3e-3 and compared_at([0.01, 0.1]) == 0.01

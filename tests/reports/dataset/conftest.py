@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -122,6 +123,23 @@ def _new_architectures() -> pd.DataFrame:
     return pd.DataFrame([*rows, *references]).set_index("name")
 
 
+def _new_suite(seeds: int) -> dict[str, Any]:
+    return {
+        "name": "recipes",
+        "title": "Recipes",
+        "question": "Which recipe brings a network closest to the posterior?",
+        "protocol": "dataset",
+        "batch": 64,
+        "steps": 5_000,
+        "pool": None,
+        "budgets": list(SIZES),
+        "seeds": seeds,
+        "tasks": list(NEW_TASKS),
+        "architectures": list(MODELS),
+        "reference": ["oracle", "prior"],
+    }
+
+
 def build_dataset_results(old: Results, seeds: int = 6) -> Results:
     """The whole synthetic run; a task and the manifest are those of another."""
     rng = np.random.default_rng(2)
@@ -139,22 +157,8 @@ def build_dataset_results(old: Results, seeds: int = 6) -> Results:
         for task in NEW_TASKS
     }
     tasks = pd.concat([old.tasks.loc[["gauss-nested"]]] * 2).set_axis(pd.Index(NEW_TASKS, name="task"))
-    suite = {
-        "name": "recipes",
-        "title": "Recipes",
-        "question": "Which recipe brings a network closest to the posterior?",
-        "protocol": "dataset",
-        "batch": 64,
-        "steps": 5_000,
-        "pool": None,
-        "budgets": list(SIZES),
-        "seeds": seeds,
-        "tasks": list(NEW_TASKS),
-        "architectures": list(MODELS),
-        "reference": ["oracle", "prior"],
-    }
     return Results(
-        suite=suite,
+        suite=_new_suite(seeds),
         records=pd.DataFrame(_new_rows(seeds, predictions), columns=list(RECORD_COLUMNS)),
         tasks=tasks.assign(
             classes=list(NEW_TASKS.values()), crossings=[2.0, np.nan], parameters=[3.0, np.nan]

@@ -110,11 +110,17 @@ def test_bias_and_variance_are_those_of_the_records(dataset_results, summary):
     assert "Blank where q has zeros." in variance(dataset_results, summary).note
 
 
+def test_markdown_has_the_best_rate_in_bold_and_rows_for_comparison_in_italics(text):
+    assert re.search(r"\| resnet-64 +\| +\*\*0.00\d+ \(rank 1\)\*\* \|", text)
+    assert "| gauss-nested                | *resnet-64+lr(0.0001)* |" in text
+
+
 def test_label_costs_are_per_task_and_over_budgets(dataset_results, summary):
     now, over = labels(dataset_results, summary).tables
     share = {(s.task, s.budget): s for s in summary.shares}
     for place, task in enumerate(dataset_results.suite["tasks"]):
         found = share[task, 10_000]
+        assert found.low < found.value < found.high
         entry = now.blocks[0].lines[0].entries[place]
         assert entry.text == f"{100 * found.value:.0f} %"
         assert entry.small == f"{100 * found.low:.0f} % to {100 * found.high:.0f} %"
@@ -160,11 +166,11 @@ def test_words_are_those_of_a_training_set(dataset_results, page, text):
         assert "examples seen" not in shown.lower() and "s / network" not in shown
     method = " ".join(re.search(r"<h3>Protocol</h3>\s*<p>(.*?)</p>", page, re.DOTALL).group(1).split())
     assert method == (
-        "A budget is the size N of a trial\u2019s training set; smaller sets are the first examples of larger "
-        "ones. A network trains over many epochs on 80 % of it, in mini-batches of 64 where its recipe says "
-        "nothing else, for at most 5,000 steps. The other 20 % are held out and count in the budget: training "
-        "stops early by the loss on them, the state with the lowest is scored, and calibrators are fitted to "
-        "them. Estimators fit all N. Training sets of 100, 1,000, 10,000 examples."
+        "A budget is the size N of a trial\u2019s training set; smaller sets are the first examples of "
+        "larger ones. A network trains over many epochs on 80 % of it, in mini-batches of 64 where its "
+        "recipe says nothing else, for at most 5,000 steps. The other 20 % are held out and count in the "
+        "budget: training stops early by the loss on them, the state with the lowest is scored, and "
+        "calibrators are fitted to them. Estimators fit all N. Training sets of 100, 1,000, 10,000 examples."
     )
     assert page.count("mini-batches") == 1  # there, and in no table or legend
     assert "training examples" in page  # the axis
@@ -174,6 +180,7 @@ def test_posterior_figures_of_a_dataset_run_count_no_mini_batches(results):
     suite = {**results.suite, "protocol": "dataset"}
     shown = page_text(dataclasses.replace(results, suite=suite), summarise(results))
     assert "mini-batches)" not in shown and "over seeds trained on several numbers" in shown
+    assert "the output of mlp-64x64 trained on 640," in shown  # the drawing's text alternative
     assert "mini-batches)" in page_text(results, summarise(results))
 
 
