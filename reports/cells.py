@@ -19,8 +19,8 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
     Columns: gap, sparse (geometric means over seeds) with gap_error and sparse_error (integration error);
     low, high (95 % interval of the gap); arithmetic (mean gap), kl, sparse_mean (arithmetic means, nats);
     crossings, seconds, parameters, distinct (means); ok, total, failed, skipped (trials); ranking (the gap
-    with a failed trial counted as the larger of 1 and the worst finite gap of its cell); note. A cell's
-    means are NaN where any of its trials failed.
+    with a failed trial counted as the larger of 1 and the worst finite gap of its cell, NaN where one was
+    skipped); note. A cell's means are NaN where any of its trials failed or was skipped.
     """
     table = _counts(frame)
     for name in ("gap", "sparse"):
@@ -40,7 +40,7 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
         table[name] = groups[name].mean().where(complete)
     for name in ("parameters", "distinct"):  # known before training, so a failed trial doesn't hide them
         table[name] = groups[name].max()
-    table["ranking"] = _ranking(frame)
+    table["ranking"] = _ranking(frame).where(table["skipped"] == 0)
     table["note"] = _notes(frame).reindex(table.index).fillna("")
     return table
 

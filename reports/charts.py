@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,6 +21,7 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))
 NEUTRAL = "#767676"
 STRONG = "#555555"
 RAMP = ("#bf8508", "#cf5a2c", "#b0325c", "#762a80", "#2b1d66")  # light to dark: budget, small to large
+Ticks: TypeAlias = tuple[Sequence[float], Sequence[float]]  # of both axes
 PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
 
 
@@ -57,12 +58,12 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
 
 
 def learning_chart(
-    points: pd.DataFrame, styles: Mapping[str, Style], ticks: tuple[Sequence[float], Sequence[float]]
+    points: pd.DataFrame, styles: Mapping[str, Style], ticks: Ticks, across: str = "examples seen"
 ) -> Any:
     """Expected KL against budget on log-log axes, a line a series.
 
     points: series, budget (examples), value (nats; a blank breaks its line). ticks: decades of both axes,
-    the same for every panel of a figure. Returns an Altair chart.
+    the same for every panel of a figure; across: title of the axis of budgets. Returns an Altair chart.
     """
     import altair as alt
 
@@ -77,7 +78,7 @@ def learning_chart(
     x = alt.X(
         "x:Q",
         scale=alt.Scale(type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False),
-        axis=alt.Axis(values=list(budgets), format="~s", title="examples seen", grid=False),
+        axis=alt.Axis(values=list(budgets), format="~s", title=across, grid=False),
     )
     y = alt.Y(
         "y:Q",

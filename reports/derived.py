@@ -1,8 +1,8 @@
-"""Measures that are computed from records: budget to target and efficiency."""
+"""Measures that are computed from records: budget to target, efficiency; and all derived rows."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,14 +40,16 @@ def budget_to_target(budgets: Sequence[int], gaps: Sequence[float], target: floa
     return float(np.exp(x0 + (x1 - x0) * (y0 - np.log(target)) / (y0 - y1))), "ok", ""
 
 
-def derived_records(table: pd.DataFrame, tasks: pd.DataFrame) -> pd.DataFrame:
+def derived_records(
+    table: pd.DataFrame, tasks: pd.DataFrame, others: Iterable[tuple[object, ...]] = ()
+) -> pd.DataFrame:
     """Derived rows with the columns of records.csv; `seed` is empty: they are about the mean over seeds.
 
     table: from `cells`; tasks: as in `Results`. `budget_to_target` (examples; region `gap-0.1` or
     `gap-0.01`; `budget` empty) for each task and architecture, `efficiency` (region `all`) for each cell of
-    a task that has a k.
+    a task that has a k, and then the rows `others`.
     """
-    rows = [*_targets(table), *_efficiencies(table, tasks)]
+    rows = [*_targets(table), *_efficiencies(table, tasks), *others]
     frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
     return frame.astype({"seed": "Int64", "budget": "Int64", "value": float, "error": float})
 

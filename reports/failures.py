@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.results import Results
+from reports.trials import trials
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,8 @@ class Failure:
 
 def failures(results: Results) -> list[Failure]:
     """Failed, timed-out, skipped and infinite trials, grouped by architecture, task, status and reason."""
-    records = results.records
-    gaps = records[(records["metric"] == "information_gap") & (records["region"] == "all")]
-    endless = (gaps["status"] == "ok") & (gaps["value"] == float("inf"))
+    gaps = trials(results.records).reset_index()
+    endless = (gaps["status"] == "ok") & (gaps["gap"] == float("inf"))
     odd = gaps[(gaps["status"] != "ok") | endless].astype({"status": object})
     odd = odd.assign(
         status=odd["status"].mask(endless[odd.index], "infinite"), reason=odd["reason"].fillna("")

@@ -26,6 +26,8 @@ from reports.leaderboard import Summary
 from reports.results import Results
 from reports.svg import svg
 from reports.trials import names
+from reports.words import axis, batches
+from reports.words import learned as learned_from
 
 FIRST = "mlp-64x64"  # the study's own network
 
@@ -66,7 +68,7 @@ def learning_figure(results: Results, summary: Summary, column: str, region: str
     tasks, learned, _ = names(results)
     styles = line_styles(learned)
     points = {task: _points(results, summary, task, column) for task in tasks}
-    points = {task: frame for task, frame in points.items() if frame["value"].gt(0).any()}
+    points = {task: frame for task, frame in points.items() if _drawable(frame["value"]).any()}
     if not points:
         return Figure(region, (), ())
     every = pd.concat(points.values())
@@ -74,11 +76,13 @@ def learning_figure(results: Results, summary: Summary, column: str, region: str
     panels = []
     for task, frame in points.items():
         label = (
-            f"{region} against examples seen for the task {task}, on log-log axes, a line for each "
+            f"{region} against {axis(results.suite)} for the task {task}, on log-log axes, a line for each "
             "architecture; the numbers are in records.csv."
         )
-        panels.append(Panel(task, svg(learning_chart(frame, styles, ticks), label)))
-    return Figure(region, tuple(panels), _legend(styles, set(every["series"])))
+        chart = learning_chart(frame, styles, ticks, axis(results.suite))
+        panels.append(Panel(task, svg(chart, label)))
+    present = set(every.loc[_drawable(every["value"]), "series"])
+    return Figure(region, tuple(panels), _legend(styles, present))
 
 
 def posterior_figures(results: Results, best: str | None) -> list[Figure]:
@@ -92,7 +96,6 @@ def posterior_figures(results: Results, best: str | None) -> list[Figure]:
 
 
 def _posterior(results: Results, name: str, shown: list[int]) -> Figure:
-    batch = int(results.suite.get("batch") or 0)
     panels = []
     for task in names(results)[0]:
         curves = results.curves.get(task)
@@ -100,13 +103,14 @@ def _posterior(results: Results, name: str, shown: list[int]) -> Figure:
             continue
         label = (
             f"Exact posterior P(class 1 given x) of the task {task} against the output of {name} "
-            f"after {', '.join(f'{budget:,}' for budget in shown)} examples, over x from "
-            f"{curves.x[0]:g} to {curves.x[-1]:g}."
+            f"{learned_from(results.suite)} {', '.join(f'{budget:,}' for budget in shown)} examples, "
+            f"over x from {curves.x[0]:g} to {curves.x[-1]:g}."
         )
         panels.append(Panel(task, svg(posterior_chart(curves, name, shown), label)))
     keys = [Key("exact posterior", NEUTRAL, width=6, opacity=0.45)]
     for budget in shown:
-        steps = f" ({budget // batch:,} mini-batches)" if batch else ""
+        count = batches(results.suite, budget)
+        steps = "" if count is None else f" ({count:,} mini-batches)"
         keys.append(Key(f"{budget:,}{steps}", stage_colour(shown, budget), width=2))
     return Figure(name, tuple(panels), tuple(keys))
 
@@ -126,6 +130,11 @@ def _points(results: Results, summary: Summary, task: str, column: str) -> pd.Da
     examples = distinct.fillna(pd.Series(budgets, index=distinct.index)).to_numpy(dtype=float)
     limit = pd.DataFrame({"series": LIMIT, "budget": budgets, "value": k / (2 * examples)})
     return pd.concat([points, limit], ignore_index=True)
+
+
+def _drawable(values: pd.Series) -> pd.Series:
+    """Which values a log axis can show."""
+    return (values > 0) & (values < np.inf)
 
 
 def _legend(styles: Mapping[str, Style], present: set[str]) -> tuple[Key, ...]:

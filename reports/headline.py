@@ -12,6 +12,7 @@ from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
 from reports.trials import largest_budget, listed, names
+from reports.words import at
 
 LIMIT = 0.01  # of a value, above which its integration error is worth a word
 MEASURED = (("gaps", "information_gap", "all"), ("sparse KLs", "expected_kl", "sparse99"))
@@ -57,7 +58,7 @@ def integration_error(results: Results) -> str:
 def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     finite = ranked[ranked["information_gap"].map(math.isfinite)]
     if finite.empty:
-        return [f"No architecture has a finite information gap after {budget:,} examples."]
+        return [f"No architecture has a finite information gap {at(results.suite, budget)}."]
     best = finite.iloc[0]
     tasks, seeds = len(names(results)[0]), int(results.suite["seeds"])
     of_seeds = numbers.plural(seeds, "seed")
@@ -71,7 +72,7 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     if len(ranked) == 1:
         lead = best["architecture"]
     sentences = [
-        f"{lead}: after {budget:,} examples its information gap is {gap}{interval}, {over}. "
+        f"{lead}: {at(results.suite, budget)} its information gap is {gap}{interval}, {over}. "
         f"{_meaning(best['information_gap'])}"
     ]
     if not span and seeds < FEWEST_SEEDS:
@@ -108,6 +109,10 @@ def _failures(results: Results, summary: Summary) -> list[str]:
     ].tolist()
     if endless:
         sentences.append(f"The gap of {_list(endless)} is infinite.")
+    skipped = list(dict.fromkeys(last.loc[last["skipped"] > 0, "architecture"]))
+    if skipped:
+        verbs = ("is", "has") if len(skipped) == 1 else ("are", "have")
+        sentences.append(f"{_list(skipped)} {verbs[0]} skipped at this budget and {verbs[1]} no rank.")
     expected = int(results.suite["seeds"]) * len(names(results)[0])
     short = now[(now["total"] < expected) & (now["kind"] != "reference")]["architecture"].tolist()
     if short:

@@ -9,7 +9,9 @@ import pandas as pd
 
 from reports.cells import cells, overall
 from reports.derived import TARGETS, derived_records
+from reports.labels import Share, label_shares, share_rows
 from reports.results import Results
+from reports.spread import spread_rows
 from reports.trials import CELL, in_order, is_reference, kind, listed, names, trials
 
 COLUMNS = (
@@ -31,29 +33,36 @@ _RENAMED = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What a report says in numbers: cells (as from `cells`), derived records, leaderboard (`COLUMNS`)."""
+    """What a report says in numbers.
 
+    trials and cells: as from the functions of these names; derived: derived records; leaderboard: with
+    `COLUMNS`; shares: what labels cost.
+    """
+
+    trials: pd.DataFrame
     cells: pd.DataFrame
     derived: pd.DataFrame
     leaderboard: pd.DataFrame
+    shares: list[Share]
 
 
 def summarise(results: Results) -> Summary:
     """Everything that a report shows in numbers, computed once."""
     frame = trials(listed(results))
     table = in_order(results, cells(frame).reset_index()).set_index(list(CELL))
-    derived = derived_records(table, results.tasks)
-    return Summary(table, derived, _leaderboard(results, frame, table, derived))
+    shares = label_shares(results, frame, table)
+    derived = derived_records(table, results.tasks, [*spread_rows(results, table), *share_rows(shares)])
+    return Summary(frame, table, derived, _leaderboard(results, frame, table, derived), shares)
 
 
 def leaderboard(results: Results) -> pd.DataFrame:
     """The leaderboard, long: a row a budget, task (`overall` first) and architecture, columns `COLUMNS`.
 
     Sorted by budget, task, rank; reference rows have no rank and stand last. Gaps have no unit, KL is in
-    nats, budgets are examples, `training_seconds` is per network. `low` and `high` bound the information
+    nats, budgets are examples, `training_seconds` is per model. `low` and `high` bound the information
     gap at 95 %; a value below its integration error is kept, with that error beside it. A number is NaN
     where any of its trials failed, and the rank then counts each of these as the larger of gap 1 and the
-    worst finite gap in its cell.
+    worst finite gap in its cell. A row of which a trial was skipped has neither a number nor a rank.
     """
     return summarise(results).leaderboard
 

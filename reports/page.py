@@ -18,8 +18,10 @@ from reports.leaderboard import Summary
 from reports.plain import board_table, budget_table
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
+from reports.sections import sections
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import largest_budget, missing, names
+from reports.trials import kind, largest_budget, missing, names
+from reports.words import at, batches, fixed, learned
 
 SHADES = 6
 CENTRES = (
@@ -31,14 +33,17 @@ CENTRES = (
 def table_context(results: Results, summary: Summary) -> dict[str, Any]:
     """What both the page and the Markdown file show: headline, tables, method."""
     budgets = sorted(int(budget) for budget in results.suite["budgets"])
-    batch = int(results.suite.get("batch") or 0)
     rows, gaps, tasks = board(results, summary), by_budget(results, summary), names(results)[0]
     targets = [f"{target:g}" for target in TARGETS]
     return {
         "suite": results.suite,
         "headline": headline(results, summary),
-        "budget": largest_budget(results),
-        "budgets": [(budget, budget // batch if batch else None) for budget in budgets],
+        "at": at(results.suite, largest_budget(results)),
+        "learned": learned(results.suite),
+        "fixed": fixed(results.suite),
+        "estimators": any(kind(results, name) == "estimator" for name in names(results)[1]),
+        "sections": sections(results, summary),
+        "budgets": [(budget, batches(results.suite, budget)) for budget in budgets],
         "tasks": tasks,
         "rows": rows,
         "gap_by_budget": gaps,
@@ -61,9 +66,9 @@ def page_context(results: Results, summary: Summary) -> dict[str, Any]:
     context = table_context(results, summary)
     rows: list[Row] = context["rows"]
     best = next((row.name for row in rows if row.rank), None)
-    learned = [row for row in rows if not row.reference]
-    axis = gap_axis([row.overall for row in learned])
-    wide = gap_axis([cell for row in learned for cell in row.tasks])
+    ranked = [row for row in rows if not row.reference]
+    axis = gap_axis([row.overall for row in ranked])
+    wide = gap_axis([cell for row in ranked for cell in row.tasks])
     return context | {
         "axis": axis,
         "axis_ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis],
@@ -138,15 +143,15 @@ def _count(value: Any) -> str:
 
 
 def _architectures(results: Results) -> list[dict[str, str]]:
-    _, learned, reference = names(results)
+    _, ranked, reference = names(results)
     table = results.architectures
     return [
         {
             "name": name,
             "description": str(table.loc[name, "description"]),
-            "kind": str(table.loc[name, "kind"]),
+            "kind": kind(results, name),
         }
-        for name in [*learned, *reference]
+        for name in [*ranked, *reference]
         if name in table.index
     ]
 

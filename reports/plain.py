@@ -15,7 +15,8 @@ from reports import numbers
 from reports.headline import MEASURE, headline, integration_error
 from reports.leaderboard import Summary
 from reports.results import Results
-from reports.rows import Cell, Row, board
+from reports.rows import SKIPPED, Cell, Row, board
+from reports.sections import Entry, Table
 from reports.trials import largest_budget, names
 
 WIDTH = 80
@@ -59,6 +60,33 @@ def budget_table(rows: Sequence[tuple[str, bool, Sequence[Cell]]], budgets: Sequ
         [_name(name, reference), *(markdown(cell.text) for cell in cells)] for name, reference, cells in rows
     ]
     return _pipe(body, ["examples", *(f"{budget:,}" for budget in budgets)], ["left"])
+
+
+def section_table(table: Table) -> str:
+    """A section's table in Markdown: a block's title becomes a column, a group's a part of the headings."""
+    titled = any(block.title for block in table.blocks)
+    groups = [f"{group}: " for group in table.groups] or [""]
+    header = ["task"] * titled + ["architecture"]
+    header += [
+        markdown(group + " ".join(part for part in column if part))
+        for group in groups
+        for column in table.columns
+    ]
+    body = [
+        [
+            *([markdown(block.title)] if titled else []),
+            _name(line.name, line.apart),
+            *map(_entry, line.entries),
+        ]
+        for block in table.blocks
+        for line in block.lines
+    ]
+    return _pipe(body, header, ["left"] * (1 + titled))
+
+
+def _entry(entry: Entry) -> str:
+    text = markdown(f"{entry.text} ({entry.small})" if entry.small else entry.text)
+    return f"**{text}**" if entry.best else text
 
 
 def _name(name: str, reference: bool) -> str:
@@ -117,9 +145,10 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
 
 def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[str]:
     cells = [_number_only(cell) for cell in row.tasks] if per_task else []
+    gap = SKIPPED if row.overall.text == SKIPPED else _number_only(row.overall)
     if crossings:
         cells.append(row.crossings.replace(" ", ""))
-    return [row.rank, name, _number_only(row.overall), row.overall.span, *cells, row.counts]
+    return [row.rank, name, gap, row.overall.span, *cells, row.counts]
 
 
 def _number_only(cell: Cell) -> str:

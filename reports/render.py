@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -15,13 +16,15 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary, summarise
 from reports.page import page_context, table_context
-from reports.plain import json_text, markdown, printable, terminal_table
+from reports.plain import json_text, markdown, printable, section_table, terminal_table
 from reports.results import RECORD_COLUMNS, Results
 from reports.trials import in_order
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from markupsafe import Markup
 
+LONGEST_PART = 26
 _HERE = Path(__file__).parent
 
 
@@ -80,6 +83,25 @@ def curly(text: str) -> str:
     return text.replace("'", "’").replace("–", "–\u2060")  # noqa: RUF001
 
 
+def parts(name: str) -> Markup:
+    """A name as HTML that may be broken before a `+` and after `:` and `/`, and nowhere else.
+
+    A part too long for a line of its own may be broken anywhere.
+    """
+    from markupsafe import Markup, escape
+
+    pieces = [piece for piece in re.split(r"(?=\+)|(?<=[:/])", name) if piece]
+    if len(pieces) < 2 and len(name) <= LONGEST_PART:
+        return escape(name)
+    spans = [
+        Markup('<span class="long">{}</span>' if len(piece) > LONGEST_PART else "<span>{}</span>").format(
+            piece
+        )
+        for piece in pieces
+    ]
+    return Markup('<span class="parts">{}</span>').format(Markup("<wbr>").join(spans))
+
+
 def _csv(frame: pd.DataFrame, floats: tuple[str, ...]) -> str:
     texts = {name: [_exact(value) for value in frame[name].to_numpy(dtype=float)] for name in floats}
     return frame.assign(**texts).to_csv(index=False, lineterminator="\n")
@@ -109,6 +131,8 @@ def _environment() -> Environment:
         "printable": printable,
         "count": numbers.count,
         "curly": curly,
+        "parts": parts,
+        "section_table": section_table,
     }
     return environment
 

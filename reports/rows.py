@@ -15,6 +15,8 @@ from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
 from reports.trials import is_reference, largest_budget, names
 
+SKIPPED = "skipped"
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -44,14 +46,15 @@ class Row:
     parameters: str
     seconds: str
     counts: str
-    complete: bool
+    complete: bool  # every trial that was to run did, and none failed
     note: str
 
 
 def board(results: Results, summary: Summary, digits: int = 3) -> list[Row]:
     """Rows of the largest budget: ranked ones first, reference rows last."""
     budget = largest_budget(results)
-    table = summary.leaderboard[summary.leaderboard["budget"] == budget]
+    table = _counted(summary)
+    table = table[table["budget"] == budget]
     by_task = {(row["task"], row["architecture"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["task"] == OVERALL_NAME, "architecture"]
     return [_row(results, by_task, name, digits) for name in order]
@@ -59,7 +62,8 @@ def board(results: Results, summary: Summary, digits: int = 3) -> list[Row]:
 
 def by_budget(results: Results, summary: Summary, digits: int = 3) -> list[tuple[str, bool, list[Cell]]]:
     """Overall gap at every budget: (name, is a reference row, cells), in the board's order."""
-    table = summary.leaderboard[summary.leaderboard["task"] == OVERALL_NAME]
+    table = _counted(summary)
+    table = table[table["task"] == OVERALL_NAME]
     found = {(row["architecture"], row["budget"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["budget"] == largest_budget(results), "architecture"]
     budgets = sorted(int(budget) for budget in results.suite["budgets"])
@@ -89,6 +93,11 @@ def by_target(results: Results, summary: Summary) -> list[tuple[str, bool, list[
     ]
 
 
+def overall_cells(results: Results, summary: Summary) -> dict[str, Cell]:
+    """Overall gap at the largest budget, {architecture: cell}, of rows that were run or skipped."""
+    return {name: cells[-1] for name, _, cells in by_budget(results, summary) if cells[-1].note != "not run"}
+
+
 def cell(row: dict[Any, Any], digits: int = 3) -> Cell:
     """A leaderboard row's gap as a cell; an empty row gives a blank one."""
     value, error = _float(row, "information_gap"), _float(row, "error")
@@ -96,8 +105,10 @@ def cell(row: dict[Any, Any], digits: int = 3) -> Cell:
     text = numbers.bounded(value, error, digits)
     below = text.startswith("<")
     note = str(row.get("note") or "")
-    if math.isnan(value) and " failed" in note:
-        text = note.split(":", maxsplit=1)[0]
+    if math.isnan(value) and row.get("failed"):
+        text = f"{row['failed']} failed"
+    elif math.isnan(value) and row.get("skipped"):
+        text = SKIPPED
     return Cell(
         text=text,
         span="" if below else numbers.span(low, high),
@@ -126,9 +137,18 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         parameters=numbers.count(_float(whole, "parameters")),
         seconds=numbers.number(_float(whole, "training_seconds"), digits),
         counts=f"{whole['ok']}/{whole['total']}",
-        complete=whole["ok"] == whole["total"] and whole["total"] > 0,
+        complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,
         note=str(whole["note"] or ""),
     )
+
+
+def _counted(summary: Summary) -> pd.DataFrame:
+    """The leaderboard with how many trials of each row failed and how many were skipped."""
+    cells = summary.cells.reset_index()[["budget", "task", "architecture", "failed", "skipped"]]
+    whole = cells.groupby(["budget", "architecture"], as_index=False)[["failed", "skipped"]].sum()
+    counts = pd.concat([cells, whole.assign(task=OVERALL_NAME)], ignore_index=True)
+    joined = summary.leaderboard.merge(counts, on=["budget", "task", "architecture"], how="left")
+    return joined.fillna({"failed": 0, "skipped": 0}).astype({"failed": int, "skipped": int})
 
 
 def _targets(results: Results, row: dict[Any, Any]) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def interval(logs: ArrayLike) -> tuple[float, float]:
         return float("nan"), float("nan")
     if values.size < BOOTSTRAP_FROM:
         mean, spread = values.mean(), values.std(ddof=1) / np.sqrt(values.size)
-        reach = _t_quantile(values.size - 1) * spread
+        reach = t_quantile(values.size - 1) * spread
         return float(mean - reach), float(mean + reach)
     return _bootstrap(values)
 
@@ -77,7 +77,8 @@ def log(values: ArrayLike) -> NDArray[np.float64]:
 
 
 @lru_cache
-def _t_quantile(freedom: int) -> float:
+def t_quantile(freedom: int) -> float:
+    """Return the quantile of Student's t that bounds a two-sided 95 % interval."""
     from scipy.special import stdtrit
 
     return float(stdtrit(freedom, (1 + LEVEL) / 2))

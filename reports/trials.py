@@ -20,16 +20,19 @@ MEASURES: Mapping[tuple[str, str], str] = {
     ("parameters", "all"): "parameters",
     ("training_seconds", "all"): "seconds",
     ("distinct_examples", "all"): "distinct",
+    ("infinite_mass", "all"): "excluded",
 }
 WITH_ERROR = ("gap", "kl", "sparse")
+ZEROS = "q has zeros"
 
 
 def trials(records: pd.DataFrame) -> pd.DataFrame:
     """One row a (task, architecture, budget, seed).
 
-    Index: those four, sorted. Columns: gap, kl, sparse (nats), crossings, parameters, seconds, distinct;
-    gap_error, kl_error, sparse_error (integration error, 0 where none is recorded); status and reason of
-    the trial at that budget. Numbers of a trial whose status isn't ok are NaN.
+    Index: those four, sorted. Columns: gap, kl, sparse (nats), crossings, parameters, seconds, distinct,
+    excluded (the mass that q excludes); gap_error, kl_error, sparse_error (integration error, 0 where none
+    is recorded); status and reason of the trial at that budget. Numbers of a trial whose status isn't ok
+    are NaN.
     """
     pair = [
         MEASURES.get(key, "") for key in zip(records["metric"], records["region"], strict=True)
@@ -44,9 +47,12 @@ def trials(records: pd.DataFrame) -> pd.DataFrame:
     wide = wide.join(_status(picked, keys), how="outer").sort_index()
     # A trial without its headline number can't count as ok, whatever it says of itself.
     lost = wide["gap"].isna() & ~wide["status"].isin(["failed", "timeout", "skipped"])
+    # An infinity of zeros in q comes without a word: its reason is the mass recorded beside it.
+    zeros = np.isinf(wide["gap"]) & (wide["excluded"] > 0) & (wide["reason"].fillna("") == "")
+    reason = wide["reason"].mask(zeros, ZEROS)
     return wide.assign(
         status=wide["status"].mask(lost, "failed"),
-        reason=wide["reason"].mask(lost, "no information gap was recorded"),
+        reason=reason.mask(lost, "no information gap was recorded"),
     )
 
 

@@ -1,0 +1,37 @@
+"""Words that depend on a run's protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def at(suite: Mapping[str, Any], budget: int) -> str:
+    """What a model has learned from at a budget: `after 640 examples`, `trained on 640 examples`."""
+    return f"{learned(suite)} {budget:,} example" + ("" if budget == 1 else "s")
+
+
+def of(suite: Mapping[str, Any], budget: int) -> str:
+    """The same behind a measure: `after 640 examples`, `of models trained on 640 examples`."""
+    return ("of models " if fixed(suite) else "") + at(suite, budget)
+
+
+def learned(suite: Mapping[str, Any]) -> str:
+    """`after`, where a budget counts examples seen, or `trained on`, where it is a training set's size."""
+    return "trained on" if fixed(suite) else "after"
+
+
+def axis(suite: Mapping[str, Any]) -> str:
+    """What an axis of budgets shows."""
+    return "training examples" if fixed(suite) else "examples seen"
+
+
+def batches(suite: Mapping[str, Any], budget: int) -> int | None:
+    """Mini-batches that a budget amounts to; None where it doesn't amount to any number of them."""
+    batch = int(suite.get("batch") or 0)
+    return None if fixed(suite) or not batch else budget // batch
+
+
+def fixed(suite: Mapping[str, Any]) -> bool:
+    """Whether a trial has a training set of its budget's size, used over many epochs."""
+    return bool(suite.get("protocol") == "dataset")
