@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test lint bench clean
+.PHONY: run test test-long lint bench clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
 test: lint
 	$(BIN)/pytest
+
+test-long: .venv/installed-dev
+	$(BIN)/pytest -m long
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.results import RECORD_COLUMNS, Curves, Results
+from reports.results import RECORD_COLUMNS, Curves, Predictions, Results
 from runner.store import Store, StoreError
 
 MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that not every task has
@@ -32,6 +32,7 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
         tasks=_as_floats(_summaries(store, "task", suite["tasks"])),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
         curves=_curves(store, seeds, suite["tasks"]),
+        predictions=_predictions(store, seeds, suite["tasks"]),
         manifest=manifest,
     )
 
@@ -64,11 +65,7 @@ def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
 
 
 def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]) -> dict[str, Curves]:
-    outputs: dict[str, dict[tuple[str, int], dict[int, bytes]]] = {task: {} for task in tasks}
-    for trial, budget, log_q in store.rows("SELECT trial, budget, log_q FROM curve"):
-        if trial in seeds:
-            task, architecture, seed = seeds[trial]
-            outputs[task].setdefault((architecture, budget), {})[seed] = log_q
+    outputs = _by_cell(store, "curve", seeds, tasks)
     found = {}
     for task, x_blob, p_blob in store.rows("SELECT name, x, log_posterior FROM task"):
         x = np.frombuffer(x_blob, dtype="<f4")
@@ -81,6 +78,41 @@ def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list
                     for key, by_seed in outputs[task].items()
                 },
             )
+    return found
+
+
+def _predictions(
+    store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
+) -> dict[str, Predictions]:
+    """Return log q at the points that stand for P(x), of every task that has some."""
+    outputs = _by_cell(store, "prediction", seeds, tasks)
+    found = {}
+    for task, w_blob, p_blob in store.rows("SELECT task, weights, log_posterior FROM representatives"):
+        if outputs.get(task):
+            weights = np.frombuffer(w_blob, dtype="<f4").astype(np.float64)
+            shape = (len(weights), -1)
+            found[task] = Predictions(
+                weights=weights / weights.sum(),
+                log_posterior=np.frombuffer(p_blob, dtype="<f4").reshape(shape).astype(np.float64),
+                log_q={
+                    key: np.stack(
+                        [np.frombuffer(by_seed[seed], dtype="<f4").reshape(shape) for seed in sorted(by_seed)]
+                    )
+                    for key, by_seed in outputs[task].items()
+                },
+            )
+    return found
+
+
+def _by_cell(
+    store: Store, table: str, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
+) -> dict[str, dict[tuple[str, int], dict[int, bytes]]]:
+    """Return a table's blobs: {task: {(architecture, budget): {seed: log q}}}."""
+    found: dict[str, dict[tuple[str, int], dict[int, bytes]]] = {task: {} for task in tasks}
+    for trial, budget, log_q in store.rows(f"SELECT trial, budget, log_q FROM {table}"):
+        if trial in seeds:
+            task, architecture, seed = seeds[trial]
+            found[task].setdefault((architecture, budget), {})[seed] = log_q
     return found
 
 

@@ -9,10 +9,10 @@ import sys
 import numpy as np
 import pytest
 import torch
+import training
 from scipy.special import logsumexp
 from scipy.stats import multivariate_normal
 from torch import nn
-from training import trained
 
 from benchmarks.architecture import Module, Network, Skipped
 from benchmarks.architectures import layers, modules
@@ -75,7 +75,7 @@ def trained(network, features, classes, seeds, steps=6, batch=50):
         return np.stack([x for x, _ in drawn], axis=1), np.stack([y for _, y in drawn], axis=1)
 
     stack = [build(network, features, classes, seed) for seed in seeds]
-    return next(iter(trained(network, stack, batches, [steps], "eager", "cpu")))
+    return next(iter(training.trained(network, stack, batches, [steps], "eager", "cpu")))
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -12,12 +12,15 @@ from benchmarks.architectures.networks import NETWORKS
 from runner import engine, plan
 from runner.data import Examples
 from runner.modules import build, parameter_count
+from suites.suite import load
 
 BATCH = 64
+COMPILED = load("gaussian1d").architectures
 
 
-def make(network, seeds):
-    return [build(network, 1, 2, seed) for seed in seeds]
+def make(network, seeds, task="gauss-nested"):
+    shape = registry.task(task)
+    return [build(network, shape.features, shape.classes, seed) for seed in seeds]
 
 
 def draw(seeds, task="gauss-nested", batch=BATCH):
@@ -31,8 +34,8 @@ def draw(seeds, task="gauss-nested", batch=BATCH):
     return batches
 
 
-def final(network, seeds, steps, mode, batch=BATCH):
-    snapshots = trained(network, make(network, seeds), draw(seeds, batch=batch), steps, mode, "cpu")
+def final(network, seeds, steps, mode, batch=BATCH, task="gauss-nested"):
+    snapshots = trained(network, make(network, seeds, task), draw(seeds, task, batch), steps, mode, "cpu")
     return list(snapshots)[-1]
 
 
@@ -42,7 +45,7 @@ def assert_same_bits(stack, index, alone):
         assert torch.isfinite(weight).all()
 
 
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize("name", COMPILED)  # tests/benchmarks/test_modules.py has all networks
 def test_a_trial_in_a_stack_has_the_bits_it_has_alone_eager(name):
     stack = final(NETWORKS[name], range(7), [40], "eager")
     for seed in (0, 3, 6):
@@ -50,10 +53,14 @@ def test_a_trial_in_a_stack_has_the_bits_it_has_alone_eager(name):
 
 
 @pytest.mark.skipif(not plan.compiler_present(), reason="needs a C++ compiler and Python's headers")
-@pytest.mark.parametrize("name", sorted(NETWORKS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[] if name in COMPILED else pytest.mark.long) for name in sorted(NETWORKS)],
+)
 def test_a_trial_in_a_stack_has_the_bits_it_has_alone_compiled(name):
-    stack = final(NETWORKS[name], range(7), [40], "compiled")
-    assert_same_bits(stack, 5, final(NETWORKS[name], [5], [40], "compiled"))
+    task = "digits-d64" if name.startswith("cnn") else "gauss-nested"
+    stack = final(NETWORKS[name], range(7), [40], "compiled", task=task)
+    assert_same_bits(stack, 5, final(NETWORKS[name], [5], [40], "compiled", task=task))
 
 
 @pytest.mark.parametrize("batch", [1, 50])
