@@ -78,7 +78,7 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
     try:
         modules = [build(network, features, classes, seed) for seed in range(2)]
         moving = _tried(modules[0], features, classes)
-    except (Skipped, FitFailed):
+    except (Skipped, FitFailed, MemoryError):
         raise
     except Exception as error:  # whatever somebody else's code raises
         raise FitFailed(f"the network raised {in_one_line(error)}") from error

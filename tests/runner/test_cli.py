@@ -16,7 +16,7 @@ from command import RUNNER, SMOKE, call
     [
         (["--suite", "smok"], "unknown suite 'smok'; did you mean smoke"),
         ([*SMOKE, "--task", "gauss-nest"], "unknown task 'gauss-nest'; did you mean gauss-nested"),
-        ([*SMOKE, "--architecture", "mlp-64x"], "unknown architecture 'mlp-64x'; did you mean mlp-64x64"),
+        ([*SMOKE, "--architecture", "mlp-64x4"], "unknown architecture 'mlp-64x4'; did you mean mlp-64x64"),
         ([*SMOKE, "--budget", "100"], "expected multiples of the batch of 64 examples, found 100"),
         ([*SMOKE, "--seeds", "0"], "seeds: expected greater than 0, found 0"),
         ([*SMOKE, "--jobs", "0"], "--jobs"),

@@ -98,10 +98,11 @@ def test_the_costliest_stacks_come_first():
 
 
 def test_missing_are_the_trials_that_lack_a_budget():
-    trials = plan.plan(narrow(SUITE, architectures=["linear"], seeds=1), "eager")
+    suite = narrow(SUITE, architectures=["linear"], budgets=[640, 1280], seeds=1)
+    trials = plan.plan(suite, "eager")
     done = {trials[0].id: {640, 1280}, trials[1].id: {640}}
-    assert trials[0] not in plan.missing(trials, [640, 1280], done)
-    assert {trials[1], trials[2]} <= set(plan.missing(trials, [640, 1280], done))
+    assert trials[0] not in plan.missing(trials, done)
+    assert {trials[1], trials[2]} <= set(plan.missing(trials, done))
 
 
 OWN = """

@@ -101,15 +101,13 @@ def test_an_output_that_is_not_a_number_anywhere_fails_the_trial(learners):
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("broken", "RuntimeError: no such layer"), ("refuses", "ArithmeticError: can't")],
+    [("broken", "the network raised RuntimeError: no such layer"), ("refuses", "ArithmeticError: can't")],
 )
 def test_an_architecture_that_raises_fails_its_trials_with_the_reason(learners, name, reason):
     found, _ = results(name, seeds=2)
     assert [result.status for result in found] == ["failed", "failed"]
-    assert {(r.budget, r.reason) for result in found for r in result.records} == {
-        (640, reason),
-        (1280, reason),
-    }
+    reasons = {(r.budget, r.reason.partition(" (test_")[0]) for result in found for r in result.records}
+    assert reasons == {(640, reason), (1280, reason)}
 
 
 def test_a_trial_has_every_number_at_every_budget_and_its_curves():

@@ -8,27 +8,36 @@ import pytest
 from runner import frames
 from runner.plan import Trial
 from runner.records import Record, TrialResult
-from runner.store import APPLICATION_ID, SCHEMA_VERSION, Store, StoreError, set_aside
+from runner.store import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    Store,
+    StoreError,
+    TaskDescription,
+    set_aside,
+)
 
 ENVIRONMENT = {"torch version": "2.13.0", "device": "cpu"}
 
 
 def result(id="a", value=0.125, seed=0):
-    trial = Trial("gauss-nested", "linear", seed, id, "{}")
+    trial = Trial("gauss-nested", "linear", seed, id, "{}", (640, 1280))
     records = [
         Record(640, "expected_kl", "all", value, 1e-9),
         Record(640, "information_gap", "all", value / 2, 1e-9),
         Record(1280, "information_gap", "all", float("nan"), float("nan"), "failed", "it broke"),
     ]
-    return TrialResult(trial, records, {640: np.log([[0.25, 0.75], [0.5, 0.5]])})
+    log_q = np.log([[0.25, 0.75], [0.5, 0.5]])
+    return TrialResult(trial, records, {640: log_q}, {640: log_q[::-1]})
 
 
 def describe(store, ids):
     suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": ["linear"], "reference": []}
     x, log_p = np.array([[0.0], [1.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
+    task = TaskDescription({"description": "d"}, x, log_p, np.array([0.25, 0.75]), log_p[::-1])
     store.describe(
         {"suite": suite, "trials": ids},
-        {"gauss-nested": ({"description": "d"}, x, log_p)},
+        {"gauss-nested": task},
         {"linear": {"description": "l", "kind": "network"}},
     )
 
@@ -50,6 +59,25 @@ def test_what_goes_in_comes_out(tmp_path):
     curves = found.curves["gauss-nested"]
     np.testing.assert_allclose(curves.exact, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
     np.testing.assert_allclose(curves.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
+    kept = found.predictions["gauss-nested"]
+    assert kept.weights.tolist() == [0.25, 0.75]
+    np.testing.assert_allclose(kept.log_posterior, np.log([[0.1, 0.9], [0.5, 0.5]]), rtol=1e-6)
+    assert kept.log_q["linear", 640].shape == (2, 2, 2)  # seeds, points, classes
+    np.testing.assert_allclose(kept.log_q["linear", 640][1], np.log([[0.5, 0.5], [0.25, 0.75]]), rtol=1e-6)
+
+
+def test_a_file_of_an_older_schema_gets_what_it_lacks(tmp_path):
+    path = tmp_path / "results.db"
+    with Store(path) as store:
+        describe(store, ["a"])
+        store.add([result("a")], ENVIRONMENT)
+    with sqlite3.connect(path) as db:
+        db.executescript("DROP TABLE prediction; DROP TABLE representatives; PRAGMA user_version = 1;")
+    with Store(path) as store:
+        assert frames.results(store, {}).predictions == {}
+        store.add([result("b")], ENVIRONMENT)
+        assert list(store.rows("SELECT trial FROM prediction")) == [("b",)]
+        assert store.done().keys() == {"a", "b"}
 
 
 def test_a_budget_stored_again_is_replaced_and_the_others_stay(tmp_path):
@@ -121,7 +149,7 @@ def text(path):
     ("make", "words"),
     [
         (foreign, "found another program's"),
-        (newer, "expected schema 1 or older, found 2"),
+        (newer, "expected schema 2 or older, found 3"),
         (text, "not a database"),
     ],
 )

@@ -60,7 +60,7 @@ def test_gaussian1d_is_the_grid_of_the_study():
     assert len(suite.architectures) >= 10
     assert suite.reference == ["oracle", "prior", "oracle-mle"]
     original = load("gaussian1d-original")
-    assert (original.pool, original.steps, original.architectures) == (100_000, 50_000, ["mlp-64x64"])
+    assert (original.pool, original.most_steps, original.architectures) == (100_000, 50_000, ["mlp-64x64"])
 
 
 def test_a_file_is_a_suite_too(write):
@@ -84,7 +84,7 @@ def test_a_file_is_a_suite_too(write):
         (("[64, 640]", "[]"), "budgets: expected "),
         (("[64]\n", "[63]\n"), "quick.budgets: expected multiples of the batch"),
         (("batch = 64", "batch = 64\npool = 10"), "pool: expected at least one batch of 64, found 10"),
-        (('"stream"', '"steam"'), "protocol: expected 'stream', found 'steam'"),
+        (('"stream"', '"steam"'), "protocol: expected 'stream' or 'dataset', found 'steam'"),
         (('["gauss-nested"]', '["gaus-nested"]'), "unknown task 'gaus-nested'; did you mean gauss-nested"),
         (('["linear"]', '["liner"]'), "unknown architecture 'liner'; did you mean linear"),
         (
