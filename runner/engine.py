@@ -25,7 +25,8 @@ from benchmarks.architectures.losses import loss as loss_of
 from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.modules import Liftable
-from runner.plan import STACK_SIZE
+from runner.optimiser import schedule, update
+from runner.stacks import STACK_SIZE
 
 Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
@@ -92,7 +93,7 @@ class Training:
         if mode == "compiled":
             torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
             self._step = torch.compile(self._step, dynamic=False, fullgraph=True)
-        self._scalars = _schedule(self._recipe, steps, device)
+        self._scalars = schedule(self._recipe, steps, device)
         self._masks: Masks | None = None
         self._module = modules[0]
         self._seconds, self._done = 0.0, 0
@@ -231,33 +232,12 @@ def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable, device
         for name, buffer in moved.items():
             state["buffers"][name].copy_(buffer)
         for name, weight in state["weights"].items():
-            _update(state, name, weight, gradient[name], scalars, recipe)
+            update(state, name, weight, gradient[name], scalars, recipe)
             if recipe.averaging is not None:
                 average = state["average"][name]
                 average.add_(scalars[2] * (weight - average))
 
     return step
-
-
-def _update(
-    state: dict[str, Any], name: str, weight: Tensor, g: Tensor, scalars: Tensor, recipe: Recipe
-) -> None:
-    """Move one weight: Adam, or momentum as PyTorch's SGD has it; decoupled decay before either."""
-    rate, correction = scalars[0], scalars[1]
-    if recipe.weight_decay:
-        weight.mul_(1 - scalars[3])
-    mean = state["mean"][name]
-    if recipe.optimiser == "sgd":
-        mean.copy_(recipe.momentum * mean + g)
-        weight.sub_(rate * mean)
-        return
-    beta1, beta2 = recipe.betas
-    square = state["square"][name]
-    first = mean + (1 - beta1) * (g - mean)
-    second = beta2 * square + (1 - beta2) * g * g
-    mean.copy_(first)
-    square.copy_(second)
-    weight.sub_(rate * first / (second.sqrt() * correction + recipe.epsilon))
 
 
 def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
@@ -294,24 +274,3 @@ def _alone(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence
         return gradient, (value.detach()[None], {name: own[name][None] for name in moving})
 
     return gradients
-
-
-def _schedule(recipe: Recipe, steps: int, device: str) -> Tensor:
-    """Return what changes from step to step, (steps, 4) float32.
-
-    The learning rate (Adam's with its bias correction, Kingma and Ba 2015, section 2), the correction of
-    Adam's second moment, the share of the new weights in their average, and the share of a weight that
-    decays. Computed here, in float64, because float64 scalars inside the program would turn all of its
-    arithmetic into float64.
-    """
-    t = np.arange(1, steps + 1, dtype=np.float64)
-    beta1, beta2 = recipe.betas
-    plain = recipe.learning_rate * np.ones(steps)
-    if recipe.schedule == "cosine":
-        plain *= 0.5 * (1 + np.cos(np.pi * (t - 1) / steps))
-    rate = plain / (1 - beta1**t) if recipe.optimiser == "adam" else plain
-    correction = 1 / np.sqrt(1 - beta2**t)
-    share = 1 - np.minimum(recipe.averaging or 0.0, (1 + t) / (10 + t))
-    decay = plain * recipe.weight_decay
-    table = np.stack([rate, correction, share, decay], axis=1).astype(np.float32)
-    return torch.from_numpy(table).to(device)

@@ -9,8 +9,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any
 
-from runner.plan import Stack
 from runner.records import TrialResult
+from runner.stacks import Stack
 from runner.workers import CONTEXT, ONE_THREAD, environment, workers
 
 Progress = Callable[[int, float], None]  # called with a stack's number and the share of it done since

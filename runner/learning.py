@@ -20,8 +20,9 @@ from runner.data import Examples, Targets, TrainingSet
 from runner.dropout import Masks, fed
 from runner.engine import Tensors, Training, evaluated, outputs
 from runner.modules import Liftable, build, examined, noise
-from runner.plan import Stack, Trial
+from runner.plan import Trial
 from runner.records import Rows, evaluation_of, points
+from runner.stacks import Stack
 
 Progress = Callable[[float], None]
 CHECK_EVERY = 20  # steps between looks at the held-out loss, or a tenth of the steps so far if that is more

@@ -11,7 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from runner.plan import Stack
+from runner.stacks import Stack
 
 QUIET_SECONDS = 30
 

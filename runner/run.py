@@ -16,17 +16,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmarks import registry
-from benchmarks.architecture import Network
-from benchmarks.task import log_posterior
 from reports.results import Results
 from runner import plan, provenance
+from runner.describe import describe
 from runner.executors import WorkerDied, run_stacks
-from runner.plan import Stack, Trial
+from runner.plan import Trial
 from runner.progress import meter
-from runner.records import TrialResult, curve_points, evaluation_of, representatives_of
-from runner.scoring import task_summary
-from runner.store import FILE, Store, TaskDescription, set_aside
+from runner.records import TrialResult
+from runner.stacks import Stack, shared_examples, stacked
+from runner.store import FILE, Store, set_aside
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -65,7 +63,7 @@ def run(suite: Suite, options: Options) -> Outcome:
     started = datetime.now(UTC)
     trials = plan.plan(suite, options.mode)
     with locked(options.folder), _store(options) as store:
-        _describe(store, suite, trials)
+        describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
         stacks = _stacks(suite, todo, options)
         _say_what_is_missing(suite, trials, todo, stacks, options)
@@ -156,50 +154,12 @@ def _store(options: Options) -> Store:
     return Store(options.folder / FILE)
 
 
-def _describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
-    """Store what the pages say about the grid, its tasks and its architectures."""
-    tasks = {}
-    for name in suite.tasks:
-        evaluation, (chosen, weights) = evaluation_of(name), representatives_of(name)
-        x = curve_points(evaluation)
-        curve, exact = log_posterior(registry.task(name), x), evaluation.log_posterior[chosen]
-        tasks[name] = TaskDescription(task_summary(name), x, curve, weights, exact)
-    architectures = {}
-    rows = plan.learned_rows(suite)
-    for name in [*rows, *suite.reference]:
-        architectures[name] = _described(name)
-    shown = suite.model_dump(exclude={"quick"}) | {"architectures": rows}
-    grid = {"suite": shown, "trials": [row.id for trial in trials for row in trial.rows]}
-    store.describe(grid, tasks, architectures)
-
-
-def _described(row: str) -> dict[str, Any]:
-    """Return what the pages say about a row, as plain data."""
-    name = row.removesuffix(plan.CORRECTED)
-    architecture = registry.architecture(name)
-    base, recipes = registry.split(name)
-    twin = row != name
-    recipe = architecture.recipe if isinstance(architecture, Network) else None
-    calibration = getattr(recipe or architecture, "calibration", None)
-    return {
-        "description": architecture.description
-        + (", corrected for the test law's class priors" if twin else ""),
-        "kind": architecture.kind,
-        "family": architecture.family,
-        "base": base,
-        "recipes": [*recipes, *([plan.CORRECTED.lstrip("+")] if twin else [])],
-        "learning_rate": recipe.learning_rate if recipe else None,
-        "calibration": calibration or "",
-        "soft_labels": bool(recipe and recipe.soft_labels),
-    }
-
-
 def _stacks(suite: Suite, todo: list[Trial], options: Options) -> list[Stack]:
     if not todo:
         return []
     from runner.modules import parameter_count  # here and not above, because it imports torch
 
-    return plan.stacks(suite, todo, options.mode, options.device, options.jobs, parameter_count)
+    return stacked(suite, todo, options.mode, options.device, options.jobs, parameter_count)
 
 
 def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
@@ -210,7 +170,7 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
     before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
         with meter(stacks) as progress, TemporaryDirectory(prefix="examples-", dir=options.folder) as folder:
-            sharing = plan.shared_examples(stacks, str(Path(folder).resolve()))
+            sharing = shared_examples(stacks, str(Path(folder).resolve()))
             for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
                 store.add(results, environment)
                 _say_once(said, results)

@@ -14,8 +14,9 @@ from benchmarks.architecture import Estimator, FitFailed, Network, Predict, Refe
 from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
 from runner.data import Examples
-from runner.plan import Stack, Trial
+from runner.plan import Trial
 from runner.records import Rows, TrialResult, evaluation_of, points
+from runner.stacks import Stack
 
 Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
 

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import plug_ins, registry
 from benchmarks.task import FILE_MODULE, TaskError
 from runner import plan
+from runner.stacks import STACK_SIZE, stacked
 from suites.suite import load, narrow
 
 SUITE = load("gaussian1d")
@@ -19,7 +20,7 @@ def ids(suite, mode="compiled"):
 
 
 def stacks(suite, jobs=2, mode="eager"):
-    return plan.stacks(suite, plan.plan(suite, mode), mode, "cpu", jobs, lambda *_: 100)
+    return stacked(suite, plan.plan(suite, mode), mode, "cpu", jobs, lambda *_: 100)
 
 
 def test_a_plan_has_every_trial_once():
@@ -83,7 +84,7 @@ def test_stacks_hold_every_trial_once_and_one_architecture_each():
 
 def test_stacks_are_cut_to_size_and_to_the_number_of_workers():
     many = narrow(SUITE, architectures=["linear"], seeds=100)
-    assert max(len(stack.trials) for stack in stacks(many)) <= plan.STACK_SIZE
+    assert max(len(stack.trials) for stack in stacks(many)) <= STACK_SIZE
     one = SUITE.model_copy(update={"architectures": ["linear"], "reference": []})
     assert [len(stack.trials) for stack in stacks(one, jobs=2)] == [15, 15]
     assert [len(stack.trials) for stack in stacks(one, jobs=1)] == [30]
@@ -91,9 +92,7 @@ def test_stacks_are_cut_to_size_and_to_the_number_of_workers():
 
 
 def test_the_costliest_stacks_come_first():
-    made = plan.stacks(
-        SUITE, plan.plan(SUITE, "eager"), "eager", "cpu", 2, lambda network, *_: len(network.name)
-    )
+    made = stacked(SUITE, plan.plan(SUITE, "eager"), "eager", "cpu", 2, lambda network, *_: len(network.name))
     assert [stack.cost for stack in made] == sorted((stack.cost for stack in made), reverse=True)
 
 
@@ -163,3 +162,37 @@ def test_a_files_task_that_breaks_its_contract_is_named_before_anything_is_train
     path.write_text(OWN)
     with pytest.raises(TaskError, match=r"task coin: sample raised NameError: name 'MEAN' is not defined"):
         plan.plan(narrow(SUITE, tasks=[f"{path}:Coin"]), "eager")
+
+
+def dataset(**changes):
+    suite = load("gaussian1d-dataset").model_copy(
+        update={"architectures": ["linear", "random-forest"], "reference": ["oracle-mle"], "seeds": 1}
+    )
+    return suite.model_copy(update=changes)
+
+
+def test_under_dataset_each_budget_is_a_trial_of_its_own():
+    trials = plan.plan(dataset(budgets=[100, 1000]), "eager")
+    assert len(trials) == len({trial.id for trial in trials}) == 3 * 3 * 2
+    assert {trial.budgets for trial in trials} == {(100,), (1000,)}
+    done = {trials[0].id: {100}}
+    assert plan.missing(trials, done) == trials[1:]
+
+
+@pytest.mark.parametrize("change", [{"batch": 32}, {"steps": 77}])
+def test_a_schedule_is_part_of_a_networks_id_alone(change):
+    before, after = plan.plan(dataset(), "eager"), plan.plan(dataset(**change), "eager")
+    changed = {a.architecture for a, b in zip(before, after, strict=True) if a.id != b.id}
+    assert changed == {"linear"}
+
+
+def test_an_ensembles_members_count_in_a_stacks_places():
+    suite = dataset(architectures=["mlp-16x16+ensemble(5)"], reference=[], seeds=10)
+    made = stacked(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 100)
+    assert max(stack.networks for stack in made) == 30
+    assert {stack.parameters for stack in made} == {500}
+    assert sum(len(stack.trials) for stack in made) == len(plan.plan(suite, "eager"))
+
+
+def test_a_dataset_suite_never_compiles():
+    assert plan.mode(dataset(steps=100_000), quick=False) == "eager"

@@ -19,6 +19,7 @@ from runner import run as running
 from runner.data import Examples
 from runner.records import CURVE_POINTS
 from runner.scoring import run_stack
+from runner.stacks import stacked
 from suites.suite import load, narrow
 
 
@@ -66,7 +67,7 @@ def learners(monkeypatch):
 def results(name, seeds=8):
     suite = narrow(load("smoke"), architectures=[name], tasks=["gauss-nested"], seeds=seeds)
     trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == name]
-    (stack,) = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 7)
+    (stack,) = stacked(suite, trials, "eager", "cpu", 1, lambda *_: 7)
     shares = []
     found = run_stack(stack, shares.append)
     return found, shares
@@ -136,7 +137,7 @@ def test_one_trials_exception_leaves_its_neighbours_as_they_are_alone(monkeypatc
     monkeypatch.setitem(registry.TASKS, "gauss-separated", Broken(**dataclasses.asdict(whole)))
     suite = narrow(load("smoke"), architectures=["linear"], seeds=1)
     trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == "linear"]
-    (stack,) = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 7)
+    (stack,) = stacked(suite, trials, "eager", "cpu", 1, lambda *_: 7)
     broken, beside = run_stack(stack, lambda _: None)
     ((status, reason, again),) = {(r.status, r.reason, r.again) for r in broken.records}
     assert (status, again) == ("failed", True)
@@ -147,7 +148,7 @@ def test_one_trials_exception_leaves_its_neighbours_as_they_are_alone(monkeypatc
 def test_a_pool_is_scored_with_its_distinct_examples_and_curves_are_the_networks():
     suite = narrow(load("gaussian1d-original"), tasks=["gauss-nested"], seeds=1, budgets=[640, 1280])
     suite = suite.model_copy(update={"pool": 1000})
-    made = plan.stacks(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 7)
+    made = stacked(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 7)
     found = {stack.architecture: run_stack(stack, lambda _: None)[0] for stack in made}
     data = Examples(registry.task("gauss-nested"), 0, 64, 1000)
     for name in ("mlp-64x64", "oracle-mle"):
@@ -176,7 +177,7 @@ def test_training_seconds_are_a_networks_share_of_the_time_it_took():
 def test_the_law_holds_through_records_and_reports():
     suite = narrow(load("smoke"), architectures=["linear"], tasks=["gauss-nested"], seeds=300, budgets=[6400])
     trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == "oracle-mle"]
-    made = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 0)
+    made = stacked(suite, trials, "eager", "cpu", 1, lambda *_: 0)
     records = [r for stack in made for result in run_stack(stack, lambda _: None) for r in result.records]
     kl = np.array([r.value for r in records if r.metric == "expected_kl" and r.region == "all"])
     law = 3 / (2 * 6400)
