@@ -29,7 +29,24 @@ def headline(results: Results, summary: Summary) -> list[str]:
     table = summary.leaderboard
     now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
     ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
-    return [*_best(results, ranked, budget), *_failures(results, summary)]
+    told = ranked["architecture"].isin(_told(results))
+    if told.all():
+        return [*_best(results, ranked, budget), *_failures(results, summary)]
+    own = ranked[~told].assign(rank=ranked[~told]["rank"].rank(method="min"))
+    sentences = _best(results, own, budget)
+    if told.any():
+        names_ = _list(ranked[told]["architecture"].tolist())
+        learns, is_ = ("learns", "is") if told.sum() == 1 else ("learn", "are")
+        sentences.append(f"{names_} {learns} from exact posteriors, not labels, and {is_} left out of this.")
+    return [*sentences, *_failures(results, summary)]
+
+
+def _told(results: Results) -> list[str]:
+    """Rows that were trained on exact posteriors: what they show is the price of labels."""
+    table = results.architectures
+    if "soft_labels" not in table:
+        return []
+    return [str(name) for name in table.index[table["soft_labels"].eq(True)]]
 
 
 def integration_error(results: Results) -> str:

@@ -54,13 +54,19 @@ def cli() -> None:
 
 @cli.command()
 @click.option("--suite", "suite_name", required=True, metavar="NAME|FILE.toml", help="What to run.")
-@click.option("--task", "tasks", multiple=True, metavar="NAME ...", help="Tasks in place of the suite's own.")
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME|file.py:attr ...",
+    help="Tasks in place of the suite's own, anybody's too.",
+)
 @click.option(
     "--architecture",
     "architectures",
     multiple=True,
-    metavar="NAME ...",
-    help="Architectures in place of the suite's own; reference rows stay.",
+    metavar="NAME|file.py:attr ...",
+    help="Architectures in place of the suite's own, anybody's too; reference rows stay.",
 )
 @click.option(
     "--budget", "budgets", multiple=True, type=int, metavar="N ...", help="Budgets in labelled examples."

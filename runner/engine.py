@@ -31,7 +31,7 @@ from runner.stacks import STACK_SIZE
 Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
 CHUNK = 64  # mini-batches that are drawn at once
-ROWS = 16_384  # of an evaluation that pass through a network at once: wide layers need memory
+ROWS = 8_192  # of an evaluation that pass through a network at once: wide layers need memory
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -91,8 +92,11 @@ def _fit(architecture: Estimator | Reference, stack: Stack, row: Rows, budget: i
     """Fit what isn't a network to the first `budget` examples and score it; raises Skipped, FitFailed."""
     trial = row.own.trial
     if isinstance(architecture, Estimator):
+        clock = time.perf_counter()
         predict = _fitted(architecture, trial, budget)
-        row.add(budget, predict(points(evaluation_of(trial.task))), distinct_examples=budget)
+        seconds = time.perf_counter() - clock
+        log_q = predict(points(evaluation_of(trial.task)))
+        row.add(budget, log_q, distinct_examples=budget, training_seconds=seconds)
     elif architecture.needs_data:
         task, evaluation = registry.task(trial.task), evaluation_of(trial.task)
         data = Examples(task, trial.seed, stack.batch, stack.pool)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from reports.headline import headline
 from reports.labels import METRIC, ratio_interval
 from reports.leaderboard import summarise
 from reports.rates import Group, compared_at, rank, swaps
@@ -100,6 +101,19 @@ def _with_soft_labels(results, factors):
         architectures=table,
         records=pd.concat([results.records, rows], ignore_index=True),
     )
+
+
+def test_rows_that_were_told_the_posterior_do_not_lead_the_headline(results):
+    told = _with_soft_labels(results, dict.fromkeys(range(6), 1e-3))
+    gaps = (told.records["metric"] == "information_gap") & told.records["architecture"].str.endswith("labels")
+    told.records.loc[gaps, "value"] *= 1e-6
+    words = " ".join(headline(told, summarise(told)))
+    soft = told.architectures.index[told.architectures["soft_labels"]].item()
+    assert not words.startswith(soft)
+    assert f"{soft} learns from exact posteriors, not labels, and is left out of this." in words
+    assert "of the rows without failed trials" not in words
+    plain = " ".join(headline(results, summarise(results)))
+    assert words.partition(":")[0] == plain.partition(":")[0]
 
 
 def test_label_noise_share_is_what_soft_labels_take_away_of_the_mean_kl(results):
