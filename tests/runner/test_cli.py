@@ -116,3 +116,28 @@ def test_lists_are_json_on_request(kind, tmp_path):
         "metrics": "expected_kl",
     }
     assert expected[kind] in names
+
+
+def test_architectures_are_listed_with_family_loss_and_limit(tmp_path):
+    rows = {
+        row["name"]: row for row in json.loads(call("list", "architectures", "--json", cwd=tmp_path).stdout)
+    }
+    assert len(rows) >= 40
+    assert all(row["family"] and row["description"] for row in rows.values())
+    assert rows["mlp-64x64"]["loss"] == "cross-entropy"
+    text = call("list", "architectures", cwd=tmp_path).stdout
+    assert "+focal(gamma=2)" in text
+    assert "improper: its limit is flatter than the posterior" in text
+    assert "mlp(width=64, depth=2, activation=relu)" in text
+
+
+def test_architectures_are_listed_with_their_parameters_on_a_task(tmp_path):
+    listed = call("list", "architectures", "--task", "gauss-nested", "--json", cwd=tmp_path)
+    rows = {row["name"]: row for row in json.loads(listed.stdout)}
+    assert rows["linear"]["parameters"] == 4
+    assert rows["mlp-64x64"]["parameters"] == 64 * 2 + 64 * 65 + 2 * 65
+    assert rows["cnn-16"]["parameters"] is None
+    assert rows["oracle"]["parameters"] is None
+    wrong = call("list", "tasks", "--task", "gauss-nested", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "--task goes with `runner list architectures`" in wrong.stderr
