@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks import registry
 from benchmarks.errors import in_one_line
 from benchmarks.evaluation import evaluate, normalised
+from benchmarks.metrics import METRICS, Score
 from benchmarks.metrics import score as scores
 from benchmarks.task import Array, Task
 
@@ -39,7 +40,9 @@ def score(task: Task | str, f: Callable[[Array], Any]) -> pd.DataFrame:
     evaluation = evaluate(task)
     x = evaluation.x
     parts = [_log_q(f, x[i : i + ROWS], task) for i in range(0, len(x), ROWS)]
-    return pd.DataFrame(scores(evaluation, np.concatenate(parts)))
+    order = {name: place for place, name in enumerate(METRICS)}
+    found = sorted(scores(evaluation, np.concatenate(parts)), key=lambda number: order[number.metric])
+    return pd.DataFrame(found, columns=list(Score._fields))
 
 
 def _log_q(f: Callable[[Array], Any], x: Array, task: Task) -> Array:

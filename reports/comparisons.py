@@ -250,6 +250,6 @@ def _means(results: Results, metrics: tuple[str, ...], budget: int) -> Means:
 
 
 def _percent(share: float) -> str:
-    """A share in whole percent, with a real minus sign."""
-    text = f"{100 * share:.0f}"
+    """A share in whole percent, finer close to all of it, with a real minus sign."""
+    text = f"{100 * share:.0f}" if not 0.99 < share < 1 else f"{min(100 * share, 99.99):.2f}"
     return f"{'0' if text == '-0' else text.replace('-', '−')} %"  # noqa: RUF001

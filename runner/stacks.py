@@ -14,6 +14,7 @@ from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
 STACK_SIZE = 32  # places in a compiled program: whole vectors, and few enough for the processor's cache
+FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_FROM = 8  # inputs from which on reading examples is faster than drawing them
 SHARED_BYTES = 2 * 2**30
 
@@ -66,8 +67,10 @@ def stacked(
         architecture, members = registry.architecture(name), list(group)
         how = network_mode(architecture, mode)
         parameters = size(architecture, features, classes) if how != "none" else 0
-        whole = how == "compiled"
-        limit = max(1, (STACK_SIZE if whole else share) // members[0].members)
+        whole = STACK_SIZE if how == "compiled" else share
+        limit = max(1, whole // members[0].members)
+        if isinstance(architecture, Estimator):
+            limit = min(limit, FITS)
         for part in _parts(members, limit):
             stack = Stack(
                 trials=tuple(part),

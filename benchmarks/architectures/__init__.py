@@ -1,4 +1,5 @@
-"""The built-in architectures: `networks` and `reference` list them, `modules` holds the torch code.
+"""The built-in architectures: `networks`, `estimators` and `reference` list them, `recipes` varies them.
 
-Only `modules` imports torch; how a stack of them is trained lives in `runner.engine`.
+`modules` and `losses` hold the torch code, `scikit` what imports scikit-learn; neither is imported before
+something is built. How a stack is trained lives in `runner.engine`.
 """
