@@ -78,6 +78,7 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
     try:
         modules = [build(network, features, classes, seed) for seed in range(2)]
         moving = _tried(modules[0], features, classes)
+        _check_function(modules[0], features)
     except (Skipped, FitFailed):
         raise
     except Exception as error:  # whatever somebody else's code raises
@@ -113,8 +114,28 @@ def _tried(module: nn.Module, features: int, classes: int) -> tuple[str, ...]:
         raise FitFailed(f"expected logits ({ROWS}, {classes}) at x ({ROWS}, {features}), found {shape}")
     if not found.dtype.is_floating_point:
         raise FitFailed(f"expected logits of a floating point type, found {found.dtype}")
+    if not any(weight.requires_grad for weight in module.parameters()):
+        raise FitFailed("expected a network with parameters to train, found none")
     now = dict(module.named_buffers())
     return tuple(name for name, buffer in before.items() if not torch.equal(buffer, now[name]))
+
+
+def _check_function(module: nn.Module, features: int) -> None:
+    """Raise FitFailed where what is scored, the module in evaluation mode, isn't a function of x."""
+    module, x = copy.deepcopy(module).eval(), _inputs(features)[0]
+    with _fixed_randomness(), torch.no_grad():
+        first, again, few = module(x), module(x), module(x[: ROWS // 2])
+    if not torch.allclose(first, again, equal_nan=True):
+        raise FitFailed(
+            "expected the same logits at the same x in evaluation mode, found others at each call"
+            " (functional.dropout wants training=self.training)"
+        )
+    near = 1e-4 * (1 + float(first.abs().nan_to_num(0, 0).max()))
+    if not torch.allclose(first[: ROWS // 2], few, rtol=1e-3, atol=near, equal_nan=True):
+        raise FitFailed(
+            "expected logits that depend on x alone in evaluation mode, found that they depend on the other"
+            " rows (batch norm wants running statistics)"
+        )
 
 
 def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]) -> str:
@@ -124,7 +145,9 @@ def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]
     """
     modules = [fed(copy.deepcopy(module)).train() for module in modules]
     xs = _inputs(features, len(modules))
-    Masks(modules[0], xs[0])
+    reused = Masks(modules[0], xs[0]).reused
+    if reused:
+        return f"a pass uses {reused[0].removesuffix('.mask')} more than once, each time with its own dropout"
     skeleton = copy.deepcopy(modules[0]).to(device="meta")
 
     def total(weights: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
