@@ -143,7 +143,9 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
         if _binds(found, 1, 2, **keywords):
             return Network(name, _first_line(found), Own(found, arguments(keywords)), compiles=False)
         if _binds(found, **keywords):
-            return as_architecture(text, _made(text, found, keywords), {})
+            made = _made(text, found, keywords)
+            if not (_is_module(made) and inspect.isclass(found)):
+                return as_architecture(text, made, {})
     raise ArchitectureError(f"architecture {text}: {_wrong(found, keywords)}")
 
 
@@ -198,8 +200,15 @@ def _wrong(found: Any, keywords: Mapping[str, Any]) -> str:
         )
     if callable(found):
         given = f" with {', '.join(keywords)}" if keywords else ""
-        return f"{expected} one that takes {inspect.signature(found)}{given}"
+        return f"{expected} one that takes {_signature(found)}{given}"
     return f"{expected} {type(found).__name__}"
+
+
+def _signature(found: Any) -> str:
+    try:
+        return str(inspect.signature(found))
+    except ValueError:  # some that are built in tell nobody
+        return "unknown arguments"
 
 
 def _first_line(found: Any) -> str:
