@@ -124,10 +124,10 @@ def _call(text: str) -> grammar.Call:
 
 def _base(name: str) -> Architecture:
     """Return an architecture without recipes."""
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]
     place, colon, rest = name.rpartition(":")
     call = _call(rest)
+    if not colon and call.text in ARCHITECTURES:
+        return ARCHITECTURES[call.text]
     _check_attribute("architecture", place + colon + call.name)
     if colon:
         found = plug_ins.architecture(place + colon + call.name, _literals(call))
