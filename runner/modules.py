@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from benchmarks.architecture import FitFailed, Network, Skipped
+from benchmarks.architecture import FitFailed, Module, Network, Skipped
 from benchmarks.errors import in_one_line
 from benchmarks.task import seed_words
 from runner.dropout import Masks, fed, with_dropout
 
+Tensors: TypeAlias = dict[str, Tensor]
 ROWS = 8  # of the inputs that a module is tried on
+BATCH, STACK = 64, 5  # rows and networks with which it is tried whether a stack changes bits
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,9 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
     if loose:
         return Liftable(f"{loose} is a tensor that is neither parameter nor buffer", moving)
     try:
-        return Liftable(_difference(modules, features, moving), moving)
+        # Of our own networks tests hold that a stack gives the bits of one alone.
+        batch = 0 if isinstance(network.build, Module) else network.recipe.batch or BATCH
+        return Liftable(_difference(modules, features, moving, batch), moving)
     except Exception as error:  # whatever keeps vmap from it
         return Liftable(_in_words(error), moving)
 
@@ -138,10 +143,11 @@ def _check_function(module: nn.Module, features: int) -> None:
         )
 
 
-def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]) -> str:
+def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...], batch: int) -> str:
     """Return how lifted gradients differ from those of each module alone; empty where they don't.
 
-    Raises what vmap raises where it can't lift a module, one with random operations among them.
+    batch: rows at which a network in a stack has to have the bits that it has in a stack of one; 0 where
+    that is known. Raises what vmap raises where it can't lift a module, such as one with random operations.
     """
     modules = [fed(copy.deepcopy(module)).train() for module in modules]
     xs = _inputs(features, len(modules))
@@ -170,7 +176,27 @@ def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]
             near = 1e-4 * (1 + float(weight.grad.abs().max()))
             if not torch.allclose(lifted[name][i], weight.grad, rtol=1e-3, atol=near):
                 return f"its gradients are others when it is lifted by torch.func.vmap ({name})"
+    if batch and not _same_bits(vmap(grad(total)), weights, buffers, _inputs(features, STACK, batch)):
+        return "in a stack it rounds differently than alone"
     return ""
+
+
+def _same_bits(lifted: Callable[..., Tensors], weights: Tensors, buffers: Tensors, xs: Tensor) -> bool:
+    """Return whether each of a stack has the gradients that it has in a stack of one; of two, in turns."""
+
+    def gradients(networks: list[int]) -> Tensors:
+        turns = [network % 2 for network in networks]
+        return lifted(
+            *({name: each[turns] for name, each in part.items()} for part in (weights, buffers)), xs[networks]
+        )
+
+    stack = gradients(list(range(len(xs))))
+    alone = [gradients([network]) for network in range(len(xs))]
+    return all(
+        torch.equal(each[network].nan_to_num(), alone[network][name][0].nan_to_num())
+        for name, each in stack.items()
+        for network in range(len(xs))
+    )
 
 
 def _loose_tensors(module: nn.Module) -> str:
@@ -181,9 +207,9 @@ def _loose_tensors(module: nn.Module) -> str:
     return ""
 
 
-def _inputs(features: int, count: int = 1) -> Tensor:
+def _inputs(features: int, count: int = 1, rows: int = ROWS) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, ROWS, features, generator=generator)
+    return torch.randn(count, rows, features, generator=generator)
 
 
 @contextlib.contextmanager
