@@ -82,7 +82,7 @@ def plugged_in(kind: str, text: str) -> Any:
         raise UnknownName(f"{kind} {text!r}: expected file.py:attr or pkg.module:attr")
     try:
         module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         expected = "a Python file" if place.endswith(".py") else "a module that can be imported"
         raise UnknownName(
             f"{kind} {text}: expected {expected} {place!r}, found {in_one_line(error)}"
@@ -241,7 +241,7 @@ def loaded(kind: str, point: EntryPoint) -> Any:
     """Return what an entry point names; raises UnknownName where that can't be imported."""
     try:
         return point.load()
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         raise UnknownName(
             f"{kind} {point.name}: expected an entry point that can be loaded ({point.value}), found"
             f" {in_one_line(error)}"
