@@ -82,7 +82,7 @@ def plugged_in(kind: str, text: str) -> Any:
         raise UnknownName(f"{kind} {text!r}: expected file.py:attr or pkg.module:attr")
     try:
         module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         expected = "a Python file" if place.endswith(".py") else "a module that can be imported"
         raise UnknownName(
             f"{kind} {text}: expected {expected} {place!r}, found {in_one_line(error)}"
@@ -143,7 +143,9 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
         if _binds(found, 1, 2, **keywords):
             return Network(name, _first_line(found), Own(found, arguments(keywords)), compiles=False)
         if _binds(found, **keywords):
-            return as_architecture(text, _made(text, found, keywords), {})
+            made = _made(text, found, keywords)
+            if not (_is_module(made) and inspect.isclass(found)):
+                return as_architecture(text, made, {})
     raise ArchitectureError(f"architecture {text}: {_wrong(found, keywords)}")
 
 
@@ -198,8 +200,15 @@ def _wrong(found: Any, keywords: Mapping[str, Any]) -> str:
         )
     if callable(found):
         given = f" with {', '.join(keywords)}" if keywords else ""
-        return f"{expected} one that takes {inspect.signature(found)}{given}"
+        return f"{expected} one that takes {_signature(found)}{given}"
     return f"{expected} {type(found).__name__}"
+
+
+def _signature(found: Any) -> str:
+    try:
+        return str(inspect.signature(found))
+    except ValueError:  # some that are built in tell nobody
+        return "unknown arguments"
 
 
 def _first_line(found: Any) -> str:
@@ -232,7 +241,7 @@ def loaded(kind: str, point: EntryPoint) -> Any:
     """Return what an entry point names; raises UnknownName where that can't be imported."""
     try:
         return point.load()
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         raise UnknownName(
             f"{kind} {point.name}: expected an entry point that can be loaded ({point.value}), found"
             f" {in_one_line(error)}"

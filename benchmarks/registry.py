@@ -124,10 +124,10 @@ def _call(text: str) -> grammar.Call:
 
 def _base(name: str) -> Architecture:
     """Return an architecture without recipes."""
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]
     place, colon, rest = name.rpartition(":")
     call = _call(rest)
+    if not colon and call.text in ARCHITECTURES:
+        return ARCHITECTURES[call.text]
     _check_attribute("architecture", place + colon + call.name)
     if colon:
         found = plug_ins.architecture(place + colon + call.name, _literals(call))
@@ -139,9 +139,9 @@ def _base(name: str) -> Architecture:
         made = plug_ins.loaded("architecture", points[call.name])
         return replace(plug_ins.as_architecture(call.name, made, _literals(call)), name=call.text)
     if call.name in ESTIMATORS and (call.keywords or call.positional):
-        estimator = ESTIMATORS[call.name]
+        estimator, arguments = ESTIMATORS[call.name], _literals(call)
         try:
-            build = estimator.build.with_arguments(**_literals(call))  # type: ignore[attr-defined]
+            build = estimator.build.with_arguments(**arguments)  # type: ignore[attr-defined]
         except ValueError as error:
             raise grammar.GrammarError(f"architecture {name!r}: {error}") from None
         return replace(estimator, name=call.text, build=build)

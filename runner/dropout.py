@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.architecture import FitFailed
 from benchmarks.task import Array
 
 ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.Sigmoid, nn.LeakyReLU, nn.ELU, nn.Mish, nn.Softplus)
@@ -32,44 +33,52 @@ def fed(module: nn.Module) -> nn.Module:
     """Return a module with every nn.Dropout in it replaced by one that is fed."""
     if type(module) is nn.Dropout:
         return FedDropout(module.p)
-    for name, child in module.named_children():
+    for name, child in _places(module):
         setattr(module, name, fed(child))
     return module
 
 
 def with_dropout(module: nn.Module, p: float) -> nn.Module:
-    """Return a module with dropout behind each activation layer; raises ValueError where it has none.
+    """Return a module with dropout behind each activation layer; raises FitFailed where it has none.
 
     Activations that stand as layers are found; a function called within a module's forward isn't.
     """
-    if not _insert(module, p):
-        raise ValueError(
+    if not _insert(module, p, set()):
+        raise FitFailed(
             "dropout goes behind activation layers such as nn.ReLU(), and this network has none:"
             " put nn.Dropout into it where it should be"
         )
     return module
 
 
-def _insert(module: nn.Module, p: float) -> bool:
+def _insert(module: nn.Module, p: float, done: set[nn.Module]) -> bool:
     found = False
-    for name, child in module.named_children():
+    for name, child in _places(module):
         if isinstance(child, ACTIVATIONS):
             setattr(module, name, nn.Sequential(child, nn.Dropout(p)))
             found = True
-        else:
-            found = _insert(child, p) or found
+        elif child not in done:
+            done.add(child)
+            found = _insert(child, p, done) or found
     return found
+
+
+def _places(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return a module's children by name; `named_children` leaves out a child's second name."""
+    return [(name, child) for name, child in module._modules.items() if child is not None]
 
 
 class Masks:
     """The masks of a network's dropout layers, for inputs of one shape.
 
-    shapes: {buffer: the shape of what the layer gets}, p: {buffer: the share that it drops}.
+    shapes: {buffer: the shape of what the layer gets}, p: {buffer: the share that it drops}; reused: buffers
+    of layers that one pass goes through more than once, which one mask can't serve.
     """
 
     def __init__(self, module: nn.Module, x: Tensor) -> None:
         self.shapes: dict[str, torch.Size] = {}
         self.p: dict[str, float] = {}
+        self.reused: list[str] = []
         handles = [
             layer.register_forward_hook(self._hook(f"{name}.mask", layer.p))
             for name, layer in module.named_modules()
@@ -83,6 +92,8 @@ class Masks:
 
     def _hook(self, name: str, p: float):  # type: ignore[no-untyped-def]
         def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            if name in self.shapes:
+                self.reused.append(name)
             self.shapes[name], self.p[name] = output.shape, p
 
         return hook
@@ -98,8 +109,8 @@ class Masks:
         }
 
     def scaled(self, masks: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return masks as what inputs are multiplied by: 0 or 1 / (1 - p)."""
-        return {name: mask.float() / (1 - self.p[name]) for name, mask in masks.items()}
+        """Return masks as what inputs are multiplied by: 0 or 1 / (1 - p), 0 alone where p is 1."""
+        return {name: mask.float() / ((1 - self.p[name]) or 1.0) for name, mask in masks.items()}
 
     def chunk(self, rngs: Sequence[np.random.Generator], count: int) -> dict[str, Tensor]:
         """Return masks (count, networks, ...) of the next `count` steps of several networks."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -278,7 +279,8 @@ class Predictor:
         if not samples:
             yield outputs(module, kept.state, x).double().cpu().numpy()
             return
-        masks = Masks(member.module, torch.zeros(1, x.shape[1]))
+        # In evaluation mode: batch norm takes no single row in training.
+        masks = Masks(copy.deepcopy(member.module).eval(), torch.zeros(1, x.shape[1]))
         if not masks.shapes:
             raise FitFailed("Monte Carlo dropout needs a network that trains in a stack")
         rng = noise(self._network, trial.seed, member.number, "thinned")

@@ -5,20 +5,23 @@ from __future__ import annotations
 import contextlib
 import copy
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad, vmap
 
-from benchmarks.architecture import FitFailed, Network, Skipped
+from benchmarks.architecture import FitFailed, Module, Network, Skipped
 from benchmarks.errors import in_one_line
 from benchmarks.task import seed_words
 from runner.dropout import Masks, fed, with_dropout
 
+Tensors: TypeAlias = dict[str, Tensor]
 ROWS = 8  # of the inputs that a module is tried on
+BATCH, STACK = 64, 5  # rows and networks with which it is tried whether a stack changes bits
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,7 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
     try:
         modules = [build(network, features, classes, seed) for seed in range(2)]
         moving = _tried(modules[0], features, classes)
+        _check_function(modules[0], features)
     except (Skipped, FitFailed, MemoryError):
         raise
     except Exception as error:  # whatever somebody else's code raises
@@ -86,7 +90,9 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
     if loose:
         return Liftable(f"{loose} is a tensor that is neither parameter nor buffer", moving)
     try:
-        return Liftable(_difference(modules, features, moving), moving)
+        # Of our own networks tests hold that a stack gives the bits of one alone.
+        batch = 0 if isinstance(network.build, Module) else network.recipe.batch or BATCH
+        return Liftable(_difference(modules, features, moving, batch), moving)
     except Exception as error:  # whatever keeps vmap from it
         return Liftable(_in_words(error), moving)
 
@@ -113,18 +119,41 @@ def _tried(module: nn.Module, features: int, classes: int) -> tuple[str, ...]:
         raise FitFailed(f"expected logits ({ROWS}, {classes}) at x ({ROWS}, {features}), found {shape}")
     if not found.dtype.is_floating_point:
         raise FitFailed(f"expected logits of a floating point type, found {found.dtype}")
+    if not any(weight.requires_grad for weight in module.parameters()):
+        raise FitFailed("expected a network with parameters to train, found none")
     now = dict(module.named_buffers())
     return tuple(name for name, buffer in before.items() if not torch.equal(buffer, now[name]))
 
 
-def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]) -> str:
+def _check_function(module: nn.Module, features: int) -> None:
+    """Raise FitFailed where what is scored, the module in evaluation mode, isn't a function of x."""
+    module, x = copy.deepcopy(module).eval(), _inputs(features)[0]
+    with _fixed_randomness(), torch.no_grad():
+        first, again, few = module(x), module(x), module(x[: ROWS // 2])
+    if not torch.allclose(first, again, equal_nan=True):
+        raise FitFailed(
+            "expected the same logits at the same x in evaluation mode, found others at each call"
+            " (functional.dropout wants training=self.training)"
+        )
+    near = 1e-4 * (1 + float(first.abs().nan_to_num(0, 0).max()))
+    if not torch.allclose(first[: ROWS // 2], few, rtol=1e-3, atol=near, equal_nan=True):
+        raise FitFailed(
+            "expected logits that depend on x alone in evaluation mode, found that they depend on the other"
+            " rows (batch norm wants running statistics)"
+        )
+
+
+def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...], batch: int) -> str:
     """Return how lifted gradients differ from those of each module alone; empty where they don't.
 
-    Raises what vmap raises where it can't lift a module, one with random operations among them.
+    batch: rows at which a network in a stack has to have the bits that it has in a stack of one; 0 where
+    that is known. Raises what vmap raises where it can't lift a module, such as one with random operations.
     """
     modules = [fed(copy.deepcopy(module)).train() for module in modules]
     xs = _inputs(features, len(modules))
-    Masks(modules[0], xs[0])
+    reused = Masks(modules[0], xs[0]).reused
+    if reused:
+        return f"a pass uses {reused[0].removesuffix('.mask')} more than once, each time with its own dropout"
     skeleton = copy.deepcopy(modules[0]).to(device="meta")
 
     def total(weights: dict[str, Tensor], buffers: dict[str, Tensor], x: Tensor) -> Tensor:
@@ -147,7 +176,27 @@ def _difference(modules: list[nn.Module], features: int, moving: tuple[str, ...]
             near = 1e-4 * (1 + float(weight.grad.abs().max()))
             if not torch.allclose(lifted[name][i], weight.grad, rtol=1e-3, atol=near):
                 return f"its gradients are others when it is lifted by torch.func.vmap ({name})"
+    if batch and not _same_bits(vmap(grad(total)), weights, buffers, _inputs(features, STACK, batch)):
+        return "in a stack it rounds differently than alone (widths that are multiples of 16 rarely do)"
     return ""
+
+
+def _same_bits(lifted: Callable[..., Tensors], weights: Tensors, buffers: Tensors, xs: Tensor) -> bool:
+    """Return whether each of a stack has the gradients that it has in a stack of one; of two, in turns."""
+
+    def gradients(networks: list[int]) -> Tensors:
+        turns = [network % 2 for network in networks]
+        return lifted(
+            *({name: each[turns] for name, each in part.items()} for part in (weights, buffers)), xs[networks]
+        )
+
+    stack = gradients(list(range(len(xs))))
+    alone = [gradients([network]) for network in range(len(xs))]
+    return all(
+        torch.equal(each[network].nan_to_num(), alone[network][name][0].nan_to_num())
+        for name, each in stack.items()
+        for network in range(len(xs))
+    )
 
 
 def _loose_tensors(module: nn.Module) -> str:
@@ -158,9 +207,9 @@ def _loose_tensors(module: nn.Module) -> str:
     return ""
 
 
-def _inputs(features: int, count: int = 1) -> Tensor:
+def _inputs(features: int, count: int = 1, rows: int = ROWS) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(count, ROWS, features, generator=generator)
+    return torch.randn(count, rows, features, generator=generator)
 
 
 @contextlib.contextmanager

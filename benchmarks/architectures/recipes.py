@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks import grammar
 from benchmarks.architecture import Estimator, Network, Recipe
+from benchmarks.architectures.estimators import calibrated
 from benchmarks.grammar import GrammarError
 
 KIND = "architecture"
@@ -121,12 +122,10 @@ def applied(architecture: Network | Estimator, text: str) -> Network | Estimator
         _lookup(call, AROUND_ESTIMATORS, f"an estimator ({architecture.name})")
         grammar.bind(KIND, call, ())
         described = f"{architecture.description}; {AROUND_ESTIMATORS[call.name]}"
-        return replace(
-            architecture,
-            name=f"{architecture.name}+{call.text}",
-            description=described,
-            calibration=call.name,
-        )
+        try:
+            return replace(calibrated(architecture, call.name), description=described)
+        except ValueError as error:
+            raise GrammarError(f"{KIND} {call.text!r}: {error}") from None
     ingredient = _lookup(call, RECIPES, "a network")
     values = grammar.bind(KIND, call, ingredient.takes)
     changes = dict(ingredient.sets)
@@ -179,7 +178,7 @@ def check(recipe: Recipe) -> None:
                 f"expected {key} to be one of {', '.join(map(str, words))}, found {values[key]!r}"
             )
     for key in _POSITIVE:
-        if values[key] is not None and not values[key] > 0:
+        if values[key] is not None and not 0 < values[key] < float("inf"):
             raise ValueError(f"expected {key} above 0, found {values[key]!r}")
     for key in _NOT_NEGATIVE:
         if not 0 <= values[key] < float("inf"):
