@@ -1,4 +1,4 @@
-"""Anybody's own architectures: what can be named, what is said of what can't, and what a trial's id hangs on."""
+"""Anybody's own architectures: what can be named, what is said of what can't, and what ids hang on."""
 
 import sys
 
