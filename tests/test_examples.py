@@ -66,7 +66,7 @@ def test_the_example_estimator_counts():
 def test_the_examples_import_nothing_of_ours():
     for path in EXAMPLES.glob("*.py"):
         imports = re.findall(r"^(?:from|import) (\w+)", path.read_text(), flags=re.M)
-        assert set(imports) <= {"numpy", "torch"}, path
+        assert set(imports) <= {"dataclasses", "numpy", "torch"}, path
 
 
 # --- wrong calls --------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from benchmarks.own_scores import ModelError, score
 from benchmarks.task import log_posterior, training_data
 from runner import plan
 from runner.scoring import run_stack
+from runner.stacks import stacked
 from suites.suite import load, narrow
 
 TASKS = ["gauss-nested", "xor-2d", "bits-d12", "three-class-1d"]
@@ -36,7 +37,7 @@ def run_of(name, task):
     """Return what a run records of a reference row, {(metric, region): (value, error, reason)}."""
     suite = narrow(load("smoke"), architectures=[name], tasks=[task], seeds=1)
     trials = [trial for trial in plan.plan(suite, "eager") if trial.architecture == name]
-    (stack,) = plan.stacks(suite, trials, "eager", "cpu", 1, lambda *_: 0)
+    (stack,) = stacked(suite, trials, "eager", "cpu", 1, lambda *_: 0)
     (result,) = run_stack(stack, lambda _: None)
     return {(r.metric, r.region): (r.value, r.error, r.reason) for r in result.records if r.budget == 640}
 
@@ -47,7 +48,10 @@ def test_the_exact_posterior_scores_what_the_oracle_does(task):
     assert found.keys() == expected.keys()
     assert found["expected_kl", "all"].value == pytest.approx(0, abs=1e-12)
     for key, (value, _, reason) in expected.items():
-        assert found[key].value == pytest.approx(value, abs=1e-9, nan_ok=True), key
+        near = (
+            1e-5 if key[0].startswith(("grouping", "binning")) else 1e-9
+        )  # rounding may move a bin's edge among equal q
+        assert found[key].value == pytest.approx(value, abs=near, nan_ok=True), key
         assert found[key].reason == reason
 
 
@@ -85,21 +89,16 @@ def test_a_model_scores_what_its_log_q_does_and_what_a_hand_computation_says():
 
 @pytest.mark.parametrize("task", ["gauss-nested", "xor-2d", "three-class-1d"])
 def test_every_measure_of_a_model_is_there_with_its_error(task):
-    frame = score(task, posterior(task))
-    two, line = registry.task(task).classes == 2, registry.task(task).features == 1
-    for metric in METRICS.values():
+    frame, shape = score(task, posterior(task)), registry.task(task)
+    regions = len(evaluate(shape).weights)
+    for name, metric in METRICS.items():
         if metric.kind == "record":
             continue
-        rows = frame[frame.metric == metric.name]
-        applies = (
-            metric.name.endswith("_ovr") is not two
-            if "_loss" in metric.name or "resid" in metric.name
-            else True
-        )
-        applies = applies and (line or not metric.name.startswith("crossing"))
-        assert len(rows) == (len(evaluate(registry.task(task)).weights) if metric.everywhere else applies), (
-            metric.name
-        )
+        splits = name.startswith(("calibration_loss", "grouping_loss", "binning_residual"))
+        applies = not (splits and name.endswith("_ovr") is (shape.classes == 2))
+        applies &= shape.features == 1 or not name.startswith("crossing")
+        rows = frame[frame.metric == name]
+        assert len(rows) == (regions if metric.everywhere else applies), name
         for row in rows.itertuples():
             assert row.reason or (np.isfinite(row.value) and row.error >= 0), row
 

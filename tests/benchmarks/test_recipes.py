@@ -12,6 +12,7 @@ from benchmarks.tasks.discrete import BinaryTrees
 from runner import plan
 from runner.data import Targets
 from runner.scoring import run_stack
+from runner.stacks import stacked
 from suites.suite import SuiteError, load, narrow
 
 
@@ -19,7 +20,7 @@ def scored(architectures, tasks, suite="smoke", metric="expected_kl", **grid):
     """Return {architecture: mean of a metric over seeds at the last budget}, of rows and corrected twins."""
     grid = narrow(load(suite), tasks=tasks, architectures=architectures, **grid)
     found = {}
-    for stack in plan.stacks(grid, plan.plan(grid, "eager"), "eager", "cpu", 1, lambda *_: 0):
+    for stack in stacked(grid, plan.plan(grid, "eager"), "eager", "cpu", 1, lambda *_: 0):
         for result in run_stack(stack, lambda _: None):
             values = [
                 r.value
@@ -159,7 +160,7 @@ def test_a_batch_of_its_own_takes_as_many_steps_as_its_examples_allow():
     grid = narrow(load("smoke"), architectures=["linear+batch(320)"], tasks=["gauss-nested"], seeds=1)
     (stack,) = [
         each
-        for each in plan.stacks(grid, plan.plan(grid, "eager"), "eager", "cpu", 1, lambda *_: 0)
+        for each in stacked(grid, plan.plan(grid, "eager"), "eager", "cpu", 1, lambda *_: 0)
         if each.mode != "none"
     ]
     assert (stack.batch, stack.steps) == (320, 4)

@@ -19,6 +19,7 @@ from runner.engine import Training, evaluated, outputs
 from runner.learning import Kept, Member, Predictor
 from runner.modules import build, examined, noise
 from runner.scoring import run_stack
+from runner.stacks import stacked
 from suites.suite import load, narrow
 
 BATCH = 64
@@ -236,7 +237,7 @@ def test_one_step_with_dropout_equals_a_hand_made_one():
 def stack_of(name, seeds=1, suite="smoke", **grid):
     grid = narrow(load(suite), architectures=[name], tasks=["gauss-nested"], seeds=seeds, **grid)
     trials = [trial for trial in plan.plan(grid, "eager") if trial.architecture == name]
-    (stack,) = plan.stacks(grid, trials, "eager", "cpu", 1, lambda *_: 7)
+    (stack,) = stacked(grid, trials, "eager", "cpu", 1, lambda *_: 7)
     return stack
 
 
