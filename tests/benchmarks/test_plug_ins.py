@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Anybody's own architectures: what can be named, what is said of what can't, what a trial's id is."""
-=======
 """Anybody's own architectures: what can be named, what is said of what can't, and what ids hang on."""
->>>>>>> part-e
 
 import sys
 

@@ -12,12 +12,14 @@ from benchmarks import registry
 from benchmarks.architecture import FitFailed, Network, Recipe
 from benchmarks.architectures.losses import log_q as log_q_of
 from benchmarks.architectures.losses import mean_log_q
-from runner import learning, plan
+from runner import plan
 from runner.data import Examples, Targets
 from runner.dropout import FedDropout, Masks, fed, with_dropout
+from runner.early_stopping import Kept
 from runner.engine import Training, evaluated, outputs
-from runner.learning import Kept, Member, Predictor
 from runner.modules import build, examined, noise
+from runner.predictor import Member, Predictor
+from runner.records import evaluation_of, points
 from runner.scoring import run_stack
 from runner.stacks import stacked
 from suites.suite import load, narrow
@@ -248,7 +250,7 @@ def thinned():
     stack, network = stack_of(name), registry.architecture(name)
     module = fed(build(network, 1, 2, 0))
     kept = Kept({key: value.detach() * 3 for key, value in module.state_dict().items()})
-    return Predictor(network, stack), stack.trials[0], [(Member(0, 0, module), kept)]
+    return Predictor(network, "cpu"), stack.trials[0], [(Member(0, 0, module), kept)]
 
 
 def test_monte_carlo_dropout_is_a_function_of_x(thinned):
@@ -315,7 +317,7 @@ def test_no_unit_is_dropped_where_a_network_is_scored():
     module = build(network, 1, 2, 0).eval()
     weights = {k: v for k, v in state(network, [0], 20).items() if not k.endswith("mask")}
     module.load_state_dict(weights)
-    x = learning.points(learning.evaluation_of("gauss-nested")).astype(np.float32)
+    x = points(evaluation_of("gauss-nested")).astype(np.float32)
     with torch.no_grad():
         expected = log_q_of(network.recipe, module(torch.from_numpy(x)).double().numpy())
     np.testing.assert_allclose(result.curves[1280], expected[-len(result.curves[1280]) :], atol=1e-5)

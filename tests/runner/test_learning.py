@@ -18,8 +18,8 @@ from benchmarks.task import training_data
 from runner import cli, learning, plan
 from runner import run as running
 from runner.data import TrainingSet
+from runner.early_stopping import LEAST_STEPS, best_states, checks
 from runner.engine import Training, evaluated, outputs
-from runner.learning import LEAST_STEPS, best_states, checks
 from runner.modules import build, examined, noise
 from runner.records import curve_points, evaluation_of
 from runner.scoring import run_stack
@@ -165,8 +165,8 @@ def test_the_state_with_the_least_held_out_loss_is_kept_until_it_is_old(schedule
     made, asked = training_of(recipe, steps), []
     advance = made[1].advance
     monkeypatch.setattr(made[1], "advance", lambda step: (asked.append(step), advance(step)))
-    (stack,) = stacks_of("mlp-64", steps=steps)
-    for number, each in enumerate(best_states(*made, stack)):
+    network, training, module, held_out = made
+    for number, each in enumerate(best_states(training, network.recipe, module, held_out, steps)):
         best, _ = rules[number]
         assert each.step == checks(steps)[best]
         assert each.held_out == losses[best, number]
