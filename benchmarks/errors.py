@@ -12,6 +12,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+OURS = tuple(
+    str(Path(__file__).parents[1] / house) for house in ("benchmarks", "suites", "runner", "reports")
+)
 LIBRARIES = tuple(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib"))
 
 
@@ -45,4 +48,4 @@ def in_one_line(error: BaseException) -> str:
 
 def _is_others(filename: str) -> bool:
     """Whether a file is neither ours, nor the import system, nor code that was made on the fly."""
-    return not filename.startswith((str(Path(__file__).parent), importlib.__file__, "<frozen ", "<string>"))
+    return not filename.startswith((*OURS, importlib.__file__, "<frozen ", "<string>"))

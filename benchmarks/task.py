@@ -232,8 +232,9 @@ def qualified_name(value: Any) -> str:
 
     The module of a file has its path in its name, and where a file lies doesn't change what is measured.
     """
-    name = getattr(value, "__qualname__", value.__name__)
-    module = getattr(value, "__module__", None) or ""
+    named = value if hasattr(value, "__name__") else type(value)  # an object that can be called has no name
+    name = getattr(named, "__qualname__", named.__name__)
+    module = getattr(named, "__module__", None) or ""
     return name if not module or module.startswith(FILE_MODULE) else f"{module}.{name}"
 
 

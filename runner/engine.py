@@ -214,7 +214,9 @@ def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) ->
         "buffers": stacked,
         "mean": zeros(),
         "square": zeros() if recipe.optimiser == "adam" else {},
-        "average": {name: weight.clone() for name, weight in weights.items()} if recipe.averaging else {},
+        "average": {name: weight.clone() for name, weight in weights.items()}
+        if recipe.averaging is not None
+        else {},
         "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
         "step": torch.zeros((), dtype=torch.int64, device=device),
     }

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from benchmarks import registry
 from benchmarks.architecture import Estimator, Network
+from benchmarks.tasks import transforms
 from suites import built_in
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
@@ -134,8 +135,9 @@ def _check_tasks(names: Sequence[str]) -> None:
 
 
 def _canonical(name: str) -> str:
-    """Return the one spelling of a task's name; that of anybody's own, `place:attr`, stays as it is."""
-    return name if ":" in name else registry.task(name).name
+    """Return the one spelling of a task's name; that of anybody's own stays as it is."""
+    ours = transforms.split(name)[0] in registry.TASKS
+    return registry.task(name).name if ours else name
 
 
 def _check_multiples(key: str, budgets: Sequence[int], batch: int) -> None:

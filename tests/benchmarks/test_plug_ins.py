@@ -1,5 +1,7 @@
 """Anybody's own architectures: what can be named, what is said of what can't, and what ids hang on."""
 
+import functools
+import json
 import sys
 
 import numpy as np
@@ -90,7 +92,7 @@ def package(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(
         f"[posterior_bench.architectures]\ntheir-net = {name}:Net\ntheir-shares = {name}:Shares\n"
         f"their-network = {name}:network\ntheir-lost = {name}:lost\ntheir-number = {name}:number\n"
-        f"[posterior_bench.tasks]\ntheir-coin = {name}:Coin\ntheir-lost-coin = nowhere_at_all:Coin\n"
+        f"[posterior_bench.tasks]\ntheir-coin = {name}:Coin\nother-coin = {name}:Coin\ntheir-lost-coin = nowhere_at_all:Coin\n"
     )
     coin = (
         "\n\nclass Coin:\n    name, version, features, classes = 'their-coin', 1, 1, 2\n"
@@ -199,6 +201,7 @@ def test_installed_packages_offer_architectures_and_tasks_by_entry_points(packag
     assert registry.architecture("their-network").name == "their-network"
     assert registry.task("their-coin").name == "their-coin"
     assert registry.task("their-coin+label-noise(0.1)").features == 1
+    assert narrow(load("smoke"), tasks=["other-coin"]).tasks == ["other-coin"]  # whatever its task's name
     suite = narrow(load("smoke"), tasks=["their-coin"], architectures=["their-net"])
     (trial, *_) = plan.plan(suite, "eager")
     assert '"source":' in trial.spec and '"fingerprint":' in trial.spec
@@ -383,3 +386,12 @@ def test_what_an_architecture_is_holds_no_path_and_no_address(own):
 def test_our_own_architectures_have_no_source():
     for name in ("mlp-64x64", "mlp(width=9)+focal(2)", "lda", "svc+isotonic", "lda(solver=lsqr)", "prior"):
         assert registry.source(name) == ""
+
+
+def test_a_partial_function_is_told_by_its_arguments():
+    def build(features, classes, width):
+        return nn.Linear(features, classes)
+
+    specs = [parameters(Network("n", "", functools.partial(build, width=width))) for width in (3, 4)]
+    assert specs[0] != specs[1]
+    assert json.loads(json.dumps(specs[0]))["build"]["keywords"] == {"width": 3}

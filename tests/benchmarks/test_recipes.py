@@ -173,6 +173,7 @@ def test_a_batch_of_its_own_takes_as_many_steps_as_its_examples_allow():
 def test_every_recipe_runs_and_says_what_it_was():
     names = [
         "mlp-8+squared-error-linear",
+        "mlp-8+ema(0)",
         "mlp-8+mixup",
         "mlp-8+weight-decay(0.1)",
         "mlp-8+sgd",
