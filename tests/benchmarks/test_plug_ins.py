@@ -92,7 +92,8 @@ def package(tmp_path, monkeypatch):
     (info / "entry_points.txt").write_text(
         f"[posterior_bench.architectures]\ntheir-net = {name}:Net\ntheir-shares = {name}:Shares\n"
         f"their-network = {name}:network\ntheir-lost = {name}:lost\ntheir-number = {name}:number\n"
-        f"[posterior_bench.tasks]\ntheir-coin = {name}:Coin\nother-coin = {name}:Coin\ntheir-lost-coin = nowhere_at_all:Coin\n"
+        f"[posterior_bench.tasks]\ntheir-coin = {name}:Coin\nother-coin = {name}:Coin\n"
+        "their-lost-coin = nowhere_at_all:Coin\n"
     )
     coin = (
         "\n\nclass Coin:\n    name, version, features, classes = 'their-coin', 1, 1, 2\n"
