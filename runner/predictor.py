@@ -42,6 +42,7 @@ class Predictor:
     def __init__(self, network: Network, device: str) -> None:
         self._network, self._device = network, device
         self._inputs: dict[str, Tensor] = {}
+        self._scored: dict[tuple[int, int], nn.Module] = {}
 
     def inputs(self, task: str) -> Tensor:
         """Return the points of a task's evaluation and of its curve, float32."""
@@ -57,7 +58,9 @@ class Predictor:
 
     def _outputs(self, trial: Trial, member: Member, kept: Kept, x: Tensor) -> Iterator[Array]:
         assert kept.state is not None
-        module, samples = evaluated(member.module), self._network.recipe.samples
+        if member.key not in self._scored:
+            self._scored[member.key] = evaluated(member.module)
+        module, samples = self._scored[member.key], self._network.recipe.samples
         if not samples:
             yield outputs(module, kept.state, x).double().cpu().numpy()
             return
