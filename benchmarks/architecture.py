@@ -19,6 +19,18 @@ Predict: TypeAlias = Callable[[Array], Array]  # x (n, d) -> log q (n, k)
 Arguments: TypeAlias = tuple[tuple[str, Any], ...]  # keyword arguments as data, sorted by name
 
 
+_POSITIVE = ("learning_rate", "epsilon", "batch", "members")
+_NOT_NEGATIVE = ("gamma", "mixup", "weight_decay", "samples")
+_SHARES = ("smoothing", "dropout", "momentum")
+_WORDS = {
+    "loss": ("cross-entropy", "squared-error", "squared-error-linear", "focal"),
+    "optimiser": ("adam", "sgd"),
+    "schedule": ("constant", "cosine"),
+    "calibration": (None, "temperature", "vector", "isotonic"),
+}
+MOST_MEMBERS = 32  # of an ensemble: what trains as one compiled program
+
+
 class Skipped(Exception):
     """An architecture doesn't apply to a task or a budget; the message says why. Not a failure."""
 
@@ -61,6 +73,33 @@ class Recipe:
     members: int = 1
     samples: int = 0
     calibration: str | None = None
+
+    def check(self) -> None:
+        """Raise ValueError where a field has a value that means nothing."""
+        values = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        for key, words in _WORDS.items():
+            if values[key] not in words:
+                raise ValueError(
+                    f"expected {key} to be one of {', '.join(map(str, words))}, found {values[key]!r}"
+                )
+        for key in _POSITIVE:
+            if values[key] is not None and not 0 < values[key] < float("inf"):
+                raise ValueError(f"expected {key} above 0, found {values[key]!r}")
+        for key in _NOT_NEGATIVE:
+            if not 0 <= values[key] < float("inf"):
+                raise ValueError(f"expected {key} from 0, found {values[key]!r}")
+        for key in _SHARES:
+            if not 0 <= values[key] < 1:
+                raise ValueError(f"expected {key} from 0 to below 1, found {values[key]!r}")
+        if self.averaging is not None and not 0 <= self.averaging < 1:
+            raise ValueError(f"expected averaging from 0 to below 1, found {self.averaging!r}")
+        if self.samples and not self.dropout:
+            raise ValueError("expected dropout above 0 beside samples, found 0")
+        if self.members > MOST_MEMBERS:
+            raise ValueError(f"expected at most {MOST_MEMBERS} members, found {self.members}")
+        pair = isinstance(self.betas, tuple) and len(self.betas) == 2
+        if not (pair and all(0 <= beta < 1 for beta in self.betas)):
+            raise ValueError(f"expected betas to be two numbers from 0 to below 1, found {self.betas!r}")
 
     @property
     def needs_dataset(self) -> str:
@@ -148,9 +187,10 @@ Architecture: TypeAlias = Network | Estimator | Reference
 
 
 def parameters(architecture: Architecture) -> dict[str, Any]:
-    """Return everything that an architecture is, as plain data; of functions, their qualified names."""
+    """Return everything of an architecture that changes numbers, as plain data; functions by their names."""
     fields = dataclasses.asdict(architecture)
-    del fields["description"]
+    for words in ("description", "family", "tolerance"):  # they change no number
+        fields.pop(words, None)
     return {key: _plain(value) for key, value in fields.items()}
 
 

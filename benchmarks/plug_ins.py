@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from benchmarks import sources
 from benchmarks.architecture import Architecture, Arguments, Estimator, Network, Reference, arguments
 from benchmarks.errors import UnknownName, in_one_line
 from benchmarks.task import FILE_MODULE, Task, TaskError
@@ -104,6 +105,8 @@ def _file_module(path: Path) -> ModuleType:
     name = f"{FILE_MODULE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))  # a file may import its neighbours; behind everything else
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None and spec.loader is not None  # a name that ends in .py always has a loader
     module = importlib.util.module_from_spec(spec)
@@ -133,6 +136,7 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
             raise ArchitectureError(
                 f"architecture {text}: expected no arguments, found {', '.join(keywords)}"
             )
+        _check_recipe(text, found)
         return found
     name = text.rpartition(":")[2]
     if _learns(found):
@@ -147,6 +151,14 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
             if not (_is_module(made) and inspect.isclass(found)):
                 return as_architecture(text, made, {})
     raise ArchitectureError(f"architecture {text}: {_wrong(found, keywords)}")
+
+
+def _check_recipe(text: str, found: Architecture) -> None:
+    if isinstance(found, Network):
+        try:
+            found.recipe.check()
+        except ValueError as error:
+            raise ArchitectureError(f"architecture {text}: recipe: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -220,16 +232,12 @@ def _first_line(found: Any) -> str:
 
 
 def source(text: str) -> str:
-    """Return a hash of the file that `file.py:attr` or `pkg.module:attr` comes from: it may change unsaid.
-
-    Of what an entry point names, the same; empty where there is no file.
-    """
-    module = sys.modules.get(getattr(plugged_in("architecture", text), "__module__", ""))
+    """Return a hash of the code that `file.py:attr` or `pkg.module:attr` comes from, see `sources.digest`."""
+    found = plugged_in("architecture", text)
     place = text.rpartition(":")[0]
-    files = [place if place.endswith(".py") else getattr(sys.modules.get(place), "__file__", None)]
-    files.append(getattr(module, "__file__", None))
-    contents = [Path(file).read_bytes() for file in dict.fromkeys(files) if file and Path(file).is_file()]
-    return hashlib.sha256(b"".join(contents)).hexdigest()[:16] if contents else ""
+    own = _file_module(Path(place)) if place.endswith(".py") else sys.modules.get(place)
+    defining = sys.modules.get(getattr(found, "__module__", None) or "")
+    return sources.digest([module for module in (own, defining) if module is not None])
 
 
 def installed(kind: str) -> dict[str, EntryPoint]:

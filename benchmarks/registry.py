@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from benchmarks import grammar, plug_ins
-from benchmarks.architecture import Architecture, Network, Reference
+from benchmarks.architecture import Architecture, Network, Recipe, Reference
 from benchmarks.architectures import recipes
 from benchmarks.architectures.estimators import ESTIMATORS
 from benchmarks.architectures.networks import FAMILIES, NETWORKS
@@ -84,13 +84,13 @@ def architecture(name: str) -> Architecture:
 def _composed(name: str) -> Architecture:
     base, parts = split(name)
     found = _base(base)
-    for part in parts:
-        if isinstance(found, Reference):
-            raise grammar.GrammarError(
-                f"architecture {name!r}: expected no recipe behind {base}, found {part}"
-            )
-        found = recipes.applied(found, part)
-    return found
+    if not parts:
+        return found
+    if isinstance(found, Reference):
+        raise grammar.GrammarError(
+            f"architecture {name!r}: expected no recipe behind {base}, found {parts[0]}"
+        )
+    return recipes.applied(found, *parts)
 
 
 def split(name: str) -> tuple[str, list[str]]:
@@ -162,7 +162,11 @@ def _of_family(call: grammar.Call) -> Network:
         build = family.build(**values)
     except ValueError as error:
         raise grammar.GrammarError(f"architecture {call.text!r}: {error}") from None
-    return Network(call.text, family.description, build, family=getattr(family, "family", call.name))
+    # A registered network written out is that network: it starts from the same weights.
+    twins = [each for each in NETWORKS.values() if each.build == build and each.recipe == Recipe()]
+    said = ", ".join(f"{key}={values.get(key, signature[key].default)}" for key in signature)
+    name = twins[0].name if twins else f"{call.name}({said})"
+    return Network(name, family.description, build, family=family.family)
 
 
 def _literals(call: grammar.Call) -> dict[str, Any]:

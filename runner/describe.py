@@ -28,7 +28,9 @@ def describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
     for name in [*rows, *suite.reference]:
         architectures[name] = _described(name)
     shown = suite.model_dump(exclude={"quick"}) | {"architectures": rows}
-    grid = {"suite": shown, "trials": [row.id for trial in trials for row in trial.rows]}
+    # By which name a trial goes is this grid's affair: the same trial may have had another one before.
+    named = {row.id: [row.task, row.architecture] for trial in trials for row in trial.rows}
+    grid = {"suite": shown, "trials": named}
     store.describe(grid, tasks, architectures)
 
 

@@ -86,7 +86,8 @@ class Training:
         self._networks = list(range(len(modules)))
         self._places = _places(len(modules), mode)
         liftable = liftable or Liftable()
-        self._state = _initial_state([modules[place] for place in self._places], self._recipe, device)
+        placed = [modules[place] for place in self._places]
+        self._state = _initial_state(placed, self._recipe, device, liftable.moving)
         self._step = _training_step(modules[0], self._recipe, liftable, device)
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
@@ -163,12 +164,13 @@ class Training:
     def snapshot(self) -> Snapshot:
         """Return a copy of what the networks are now."""
         count, state = len(self._networks), self._state
-        source = state["average"] if self._recipe.averaging is not None else state["weights"]
+        # Averaged where the recipe says so: weights, and what batch norm counts along with them.
+        source, buffers = state["weights"] | state["average"], state["buffers"] | state["average"]
         return Snapshot(
             step=self._done,
             networks=tuple(self._networks),
-            weights={name: weight[:count].clone() for name, weight in source.items()},
-            buffers={name: buffer[:count].clone() for name, buffer in state["buffers"].items()},
+            weights={name: source[name][:count].clone() for name in state["weights"]},
+            buffers={name: buffers[name][:count].clone() for name in state["buffers"]},
             diverged=state["diverged"][:count].cpu().numpy().copy(),
             seconds=self._seconds,
         )
@@ -199,12 +201,17 @@ def _places(count: int, mode: str) -> list[int]:
     return [*range(count), *[0] * (STACK_SIZE - count)]
 
 
-def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) -> dict[str, Any]:
+def _initial_state(
+    modules: Sequence[nn.Module], recipe: Recipe, device: str, moving: Sequence[str]
+) -> dict[str, Any]:
     """Return what training changes; parameters that aren't to be trained stand among the buffers."""
     learned = [name for name, weight in modules[0].named_parameters() if weight.requires_grad]
     every = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
     stacked = {name: torch.stack([each[name].detach() for each in every]).to(device) for name in every[0]}
     weights = {name: stacked.pop(name) for name in learned}
+
+    averages = {name: weight.clone() for name, weight in weights.items()}
+    averages |= {name: stacked[name].clone() for name in moving if stacked[name].is_floating_point()}
 
     def zeros() -> Tensors:
         return {name: torch.zeros_like(weight) for name, weight in weights.items()}
@@ -214,9 +221,7 @@ def _initial_state(modules: Sequence[nn.Module], recipe: Recipe, device: str) ->
         "buffers": stacked,
         "mean": zeros(),
         "square": zeros() if recipe.optimiser == "adam" else {},
-        "average": {name: weight.clone() for name, weight in weights.items()}
-        if recipe.averaging is not None
-        else {},
+        "average": averages if recipe.averaging is not None else {},
         "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
         "step": torch.zeros((), dtype=torch.int64, device=device),
     }
@@ -235,9 +240,9 @@ def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable, device
             state["buffers"][name].copy_(buffer)
         for name, weight in state["weights"].items():
             update(state, name, weight, gradient[name], scalars, recipe)
-            if recipe.averaging is not None:
-                average = state["average"][name]
-                average.add_(scalars[2] * (weight - average))
+        for name, average in state["average"].items():
+            now = state["weights"][name] if name in state["weights"] else state["buffers"][name]
+            average.add_(scalars[2] * (now - average))
 
     return step
 

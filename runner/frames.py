@@ -20,11 +20,14 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     run = store.run()
     if "suite" not in run:
         raise StoreError(f"results file {store.path}: expected a run, found none in it")
-    suite, trials = run["suite"], set(run["trials"])
+    suite, named = run["suite"], run["trials"]
+    if isinstance(named, list):  # of an older version, where a trial had one name for good
+        rows = store.rows("SELECT id, task, architecture FROM trial")
+        named = {trial: names for trial, *names in rows if trial in named}
     seeds = {
-        trial: (task, architecture, seed)
-        for trial, task, architecture, seed in store.rows("SELECT id, task, architecture, seed FROM trial")
-        if trial in trials
+        trial: (*named[trial], seed)
+        for trial, seed in store.rows("SELECT id, seed FROM trial")
+        if trial in named
     }
     return Results(
         suite=suite,

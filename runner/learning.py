@@ -47,7 +47,9 @@ class Job:
 def train(network: Network, stack: Stack, rows: Sequence[Rows], progress: Progress) -> None:
     """Train the networks of a stack and record what they score; raises Skipped or FitFailed."""
     task = registry.task(stack.trials[0].task)
-    liftable = examined(network, task.features, task.classes)
+    liftable = examined(network, task.features, task.classes, stack.batch)
+    if liftable.reason and network.recipe.samples:
+        raise FitFailed(f"Monte Carlo dropout needs a network that trains in a stack; {liftable.reason}")
     if liftable.reason:
         for row in rows:
             row.own.note = f"{stack.architecture} trains one network at a time: {liftable.reason}"

@@ -16,6 +16,7 @@ from torch.func import functional_call, grad, vmap
 
 from benchmarks.architecture import FitFailed, Module, Network, Skipped
 from benchmarks.errors import in_one_line
+from benchmarks.randomness import seeded
 from benchmarks.task import seed_words
 from runner.dropout import Masks, fed, with_dropout
 
@@ -42,7 +43,7 @@ def build(network: Network, features: int, classes: int, seed: int, member: int 
     network's own code raises is passed on.
     """
     words = _words(network, seed, member, "")
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), seeded(words):
         torch.manual_seed(words[0] | words[1] << 32)
         module = network.build(features, classes)
     if not isinstance(module, nn.Module):
@@ -66,14 +67,16 @@ def parameter_count(network: Network, features: int, classes: int) -> int:
     """Return the number of trainable parameters of a network; 0 where it can't be built."""
     try:
         module = build(network, features, classes, seed=0)
-    except Exception:  # training it will say why
+    except (Exception, SystemExit):  # training it will say why
         return 0
     return sum(weight.numel() for weight in module.parameters() if weight.requires_grad)
 
 
 @functools.lru_cache(maxsize=64)
-def examined(network: Network, features: int, classes: int) -> Liftable:
+def examined(network: Network, features: int, classes: int, batch: int = 64) -> Liftable:
     """Return whether a network's module can be lifted, from trying it on a few inputs.
+
+    batch: rows of its mini-batches, at which a stack has to give the bits that it has alone.
 
     Raises Skipped where it doesn't apply to such inputs, FitFailed where it doesn't give (n, classes)
     outputs or raises.
@@ -84,15 +87,15 @@ def examined(network: Network, features: int, classes: int) -> Liftable:
         _check_function(modules[0], features)
     except (Skipped, FitFailed, MemoryError):
         raise
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         raise FitFailed(f"the network raised {in_one_line(error)}") from error
     loose = _loose_tensors(modules[0])
     if loose:
         return Liftable(f"{loose} is a tensor that is neither parameter nor buffer", moving)
     try:
         # Of our own networks tests hold that a stack gives the bits of one alone.
-        batch = 0 if isinstance(network.build, Module) else network.recipe.batch or BATCH
-        return Liftable(_difference(modules, features, moving, batch), moving)
+        rows = 0 if isinstance(network.build, Module) else batch
+        return Liftable(_difference(modules, features, moving, rows), moving)
     except Exception as error:  # whatever keeps vmap from it
         return Liftable(_in_words(error), moving)
 

@@ -26,6 +26,10 @@ FINGERPRINT_DRAWS = 64
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that torch.compile takes
 
 
+class PlanError(ValueError):
+    """A grid can't be run; the message says what was expected and found."""
+
+
 @dataclass(frozen=True)
 class Trial:
     """One task, one architecture, one seed; id is a hash of everything that it is, spec says what that is.
@@ -68,17 +72,29 @@ def mode(suite: Suite, *, quick: bool) -> str:
 
 
 def plan(suite: Suite, mode: str) -> list[Trial]:
-    """Return every trial of a suite, architecture by architecture in the suite's order."""
+    """Return every trial of a suite, architecture by architecture in the suite's order.
+
+    Raises PlanError where two names are one architecture.
+    """
     described = {task: _described(task) for task in suite.tasks}
     each = tuple(suite.budgets)
     sets = [each] if suite.protocol == "stream" else [(budget,) for budget in each]
-    return [
+    trials = [
         _trial(suite, task, described[task], name, seed, budgets, mode)
         for name in [*suite.architectures, *suite.reference]
         for task in suite.tasks
         for seed in range(suite.seeds)
         for budgets in sets
     ]
+    first: dict[str, Trial] = {}
+    for trial in trials:
+        other = first.setdefault(trial.id, trial)
+        if other is not trial:
+            raise PlanError(
+                f"architectures: expected each once, found {other.architecture} and {trial.architecture},"
+                " which are the same"
+            )
+    return trials
 
 
 def _described(name: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from benchmarks.architecture import FitFailed, Network
+from benchmarks.architecture import Network
 from benchmarks.architectures.losses import log_q as log_q_of
 from benchmarks.architectures.losses import mean_log_q
 from benchmarks.task import Array
@@ -53,8 +53,8 @@ class Predictor:
 
     def log_q(self, trial: Trial, parts: Sequence[tuple[Member, Kept]], x: Tensor) -> Array:
         """Return the members' mean probability, as log q (n, k)."""
-        found = [each for member, kept in parts for each in self._outputs(trial, member, kept, x)]
-        return mean_log_q([log_q_of(self._network.recipe, each) for each in found])
+        found = (each for member, kept in parts for each in self._outputs(trial, member, kept, x))
+        return mean_log_q(log_q_of(self._network.recipe, each) for each in found)
 
     def _outputs(self, trial: Trial, member: Member, kept: Kept, x: Tensor) -> Iterator[Array]:
         assert kept.state is not None
@@ -66,8 +66,6 @@ class Predictor:
             return
         # In evaluation mode: batch norm takes no single row in training.
         masks = Masks(copy.deepcopy(member.module).eval(), torch.zeros(1, x.shape[1]))
-        if not masks.shapes:
-            raise FitFailed("Monte Carlo dropout needs a network that trains in a stack")
         rng = noise(self._network, trial.seed, member.number, "thinned")
         for thinned in masks.thinned(rng, samples):
             dropped = {name: mask.to(x.device) for name, mask in thinned.items()}

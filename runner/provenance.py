@@ -9,7 +9,7 @@ import subprocess
 from importlib import metadata
 from pathlib import Path
 
-PACKAGES = ("posterior-bench", "torch", "numpy", "scipy", "pandas")
+PACKAGES = ("posterior-bench", "torch", "numpy", "scipy", "scikit-learn", "pandas")
 
 
 def environment(device: str) -> dict[str, str]:
@@ -19,7 +19,7 @@ def environment(device: str) -> dict[str, str]:
     """
     import torch
 
-    found = {f"{name} version": metadata.version(name) for name in PACKAGES[:4]}
+    found = {f"{name} version": metadata.version(name) for name in PACKAGES[:5]}
     found |= {"python": platform.python_version(), "system": platform.platform(terse=True)}
     found |= {"processor": processor(), "capability": torch.backends.cpu.get_cpu_capability()}
     found["device"] = torch.cuda.get_device_name() if device == "cuda" else device

@@ -48,14 +48,15 @@ def task_summary(name: str) -> dict[str, Any]:
 def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     """Train or fit every trial of a stack and return its results, in order, twins behind all others.
 
-    Where that raises, each trial runs alone, so that a failure never depends on who was beside it.
+    Where that raises, its halves run apart, down to single trials, so that a failure never depends on who was
+    beside it.
     """
     try:
         rows = _run(stack, progress)
-    except Exception as error:
-        if len(stack.trials) > 1:
-            alone = [replace(stack, trials=(trial,)) for trial in stack.trials]
-            return [result for part in alone for result in run_stack(part, lambda _: None)]
+    except (Exception, SystemExit) as error:  # somebody's code may call sys.exit
+        if (half := len(stack.trials) // 2) > 0:
+            halves = [replace(stack, trials=part) for part in (stack.trials[:half], stack.trials[half:])]
+            return [result for part in halves for result in run_stack(part, lambda _: None)]
         rows = [Rows.of(trial) for trial in stack.trials]
         for budget in stack.trials[0].budgets:
             skipped = isinstance(error, Skipped)
@@ -64,7 +65,7 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     return [each.own for each in rows] + [each.twin for each in rows if each.twin]
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return an error as a reason; our own words need no name of a class before them."""
     ours = isinstance(error, TaskError | FitFailed | Skipped)
     return (str(error) if ours else f"{type(error).__name__}: {error}")[:500]

@@ -68,7 +68,8 @@ class Suite(Grid):
             )
         if self.pool is not None and self.pool < self.batch:
             raise ValueError(f"pool: expected at least one batch of {self.batch}, found {self.pool}")
-        for key, names in (("tasks", self.tasks), ("architectures", [*self.architectures, *self.reference])):
+        every = [registry.spelled(name) for name in [*self.architectures, *self.reference]]
+        for key, names in (("tasks", self.tasks), ("architectures", every)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{key}: expected each name once, found {', '.join(names)}")
         _check_tasks(self.tasks)
@@ -98,12 +99,20 @@ class Suite(Grid):
         if isinstance(found, Network):
             needs = found.recipe.needs_dataset and f"has {found.recipe.needs_dataset}"
             if found.recipe.batch is not None:
-                _check_multiples(f"budgets of {name}", self.budgets, found.recipe.batch)
+                self._check_batch(name, found.recipe.batch)
         if needs:
             raise ValueError(
                 f"architectures: {name} {needs}, which needs a suite with protocol dataset, such as"
                 f" gaussian1d-dataset; the protocol is {self.protocol}"
             )
+
+    def _check_batch(self, name: str, batch: int) -> None:
+        """Raise ValueError where a recipe's own batch doesn't go with the budgets or the pool of a stream."""
+        for key, grid in (("", self), ("quick.", self.quick)):
+            if grid is not None:
+                _check_multiples(f"{key}budgets of {name}", grid.budgets, batch)
+        if self.pool is not None and self.pool < batch:
+            raise ValueError(f"pool: expected at least one batch of {batch} for {name}, found {self.pool}")
 
     @property
     def quick_grid(self) -> Grid:

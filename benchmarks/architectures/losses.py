@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from benchmarks.architecture import Recipe
 from benchmarks.evaluation import normalised
-from benchmarks.task import Array, logsumexp
+from benchmarks.task import Array
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -71,6 +71,10 @@ def log_q(recipe: Recipe, outputs: Array) -> Array:
         return np.asarray(np.log(kept / kept.sum(axis=1, keepdims=True)))
 
 
-def mean_log_q(parts: Sequence[Array]) -> Array:
-    """Return the log of the mean probability of several models' log q, each (n, k)."""
-    return parts[0] if len(parts) == 1 else logsumexp(np.stack(parts, axis=-1)) - np.log(len(parts))
+def mean_log_q(parts: Iterable[Array]) -> Array:
+    """Return the log of the mean probability of several models' log q, each (n, k), one at a time."""
+    total, count = None, 0
+    for part in parts:
+        total, count = part if total is None else np.logaddexp(total, part), count + 1
+    assert total is not None
+    return np.asarray(total) if count == 1 else np.asarray(total - np.log(count))

@@ -20,6 +20,7 @@ class Family:
     """
 
     build: Callable[..., Module]
+    family: str
     description: str
 
 
@@ -122,21 +123,33 @@ def _check_counts(least: int = 1, /, **counts: int) -> None:
 
 
 FAMILIES: Mapping[str, Family] = {
-    "linear": Family(linear, "logits linear in x: logistic regression"),
-    "polynomial": Family(polynomial, "logits linear in all monomials up to a degree"),
-    "rbf": Family(rbf, "Gaussian radial basis functions (Broomhead and Lowe 1988)"),
-    "mlp": Family(mlp, "multilayer perceptron, hidden layers of one width"),
-    "resnet": Family(resnet, "pre-norm residual blocks with layer norm (He et al. 2016)"),
-    "swiglu": Family(swiglu, "layers of units with SiLU gates (Shazeer 2020)"),
-    "fourier": Family(fourier, "hidden layer on fixed random Fourier features (Rahimi and Recht 2007)"),
-    "learned-fourier": Family(learned_fourier, "hidden layer on Fourier features with learned frequencies"),
-    "maxout": Family(maxout, "perceptron of maxout units (Goodfellow et al. 2013)"),
-    "gaussian-mixture": Family(
-        gaussian_mixture, "Bayes' rule from a Gaussian mixture for each class, trained discriminatively"
+    "linear": Family(linear, "linear", "logits linear in x: logistic regression"),
+    "polynomial": Family(polynomial, "polynomial", "logits linear in all monomials up to a degree"),
+    "rbf": Family(rbf, "radial basis", "Gaussian radial basis functions (Broomhead and Lowe 1988)"),
+    "mlp": Family(mlp, "MLP", "multilayer perceptron, hidden layers of one width"),
+    "resnet": Family(resnet, "residual", "pre-norm residual blocks with layer norm (He et al. 2016)"),
+    "swiglu": Family(swiglu, "gated", "layers of units with SiLU gates (Shazeer 2020)"),
+    "fourier": Family(
+        fourier, "Fourier", "hidden layer on fixed random Fourier features (Rahimi and Recht 2007)"
     ),
-    "transformer": Family(transformer, "transformer with a token for each input (Gorishniy et al. 2021)"),
-    "cnn": Family(cnn, "two convolutions with max pooling, for images of 8 x 8 (LeCun et al. 1998)"),
-    "cnn-resnet": Family(cnn_resnet, "residual blocks of convolutions, for images of 8 x 8 (He et al. 2016)"),
+    "learned-fourier": Family(
+        learned_fourier, "Fourier", "hidden layer on Fourier features with learned frequencies"
+    ),
+    "maxout": Family(maxout, "maxout", "perceptron of maxout units (Goodfellow et al. 2013)"),
+    "gaussian-mixture": Family(
+        gaussian_mixture,
+        "generative",
+        "Bayes' rule from a Gaussian mixture for each class, trained discriminatively",
+    ),
+    "transformer": Family(
+        transformer, "transformer", "transformer with a token for each input (Gorishniy et al. 2021)"
+    ),
+    "cnn": Family(
+        cnn, "convolutional", "two convolutions with max pooling, for images of 8 x 8 (LeCun et al. 1998)"
+    ),
+    "cnn-resnet": Family(
+        cnn_resnet, "convolutional", "residual blocks of convolutions, for images of 8 x 8 (He et al. 2016)"
+    ),
 }
 
 

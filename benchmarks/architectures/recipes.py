@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import grammar
-from benchmarks.architecture import Estimator, Network, Recipe
+from benchmarks.architecture import Estimator, Network
 from benchmarks.architectures.estimators import calibrated
 from benchmarks.grammar import GrammarError
 
@@ -24,12 +24,13 @@ class Ingredient:
     """One change of a recipe: fields that it sets, fields that it takes, and the limit that follows.
 
     takes: {field of Recipe: its default, or the type of a value that must be given}, in the order in which
-    values are written.
+    values are written; suggests: fields that other parts may set.
     """
 
     description: str
     sets: Mapping[str, Any] = field(default_factory=dict)
     takes: Mapping[str, Any] = field(default_factory=dict)
+    suggests: Mapping[str, Any] = field(default_factory=dict)
 
     def usage(self, name: str) -> str:
         """Return how it is written, with its defaults."""
@@ -72,8 +73,9 @@ RECIPES: Mapping[str, Ingredient] = {
     ),
     "sgd": Ingredient(
         "stochastic gradient descent with momentum at rate 0.05 in place of Adam; the limit stays",
-        {"optimiser": "sgd", "learning_rate": 0.05},
+        {"optimiser": "sgd"},
         {"momentum": 0.9},
+        {"learning_rate": 0.05},
     ),
     "lr": Ingredient("another learning rate; the limit stays", takes={"learning_rate": float}),
     "batch": Ingredient("another number of examples a step; the limit stays", takes={"batch": int}),
@@ -115,39 +117,73 @@ AROUND_ESTIMATORS: Mapping[str, str] = {
 }
 
 
-def applied(architecture: Network | Estimator, text: str) -> Network | Estimator:
-    """Return an architecture with one part put behind it, such as "focal(2)"; raises GrammarError."""
-    call = grammar.call(KIND, text)
-    if isinstance(architecture, Estimator):
-        _lookup(call, AROUND_ESTIMATORS, f"an estimator ({architecture.name})")
-        grammar.bind(KIND, call, ())
-        described = f"{architecture.description}; {AROUND_ESTIMATORS[call.name]}"
-        try:
-            return replace(calibrated(architecture, call.name), description=described)
-        except ValueError as error:
-            raise GrammarError(f"{KIND} {call.text!r}: {error}") from None
-    ingredient = _lookup(call, RECIPES, "a network")
-    values = grammar.bind(KIND, call, ingredient.takes)
-    changes = dict(ingredient.sets)
-    for key, default in ingredient.takes.items():
-        wanted = default if isinstance(default, type) else type(default)
-        if key in values:
-            changes[key] = grammar.value(KIND, call, key, values[key], wanted)
-        elif isinstance(default, type):
-            raise GrammarError(f"{KIND} {text!r}: expected {ingredient.usage(call.name)}, found no {key}")
+def applied(architecture: Network | Estimator, *texts: str) -> Network | Estimator:
+    """Return an architecture with parts put behind it, such as "focal(2)" and "lr(0.01)", in this order.
+
+    Raises GrammarError where there is no such part, where its values mean nothing, or where it sets what an
+    earlier one set.
+    """
+    taken: dict[str, str] = {}
+    for text in texts:
+        call = grammar.call(KIND, text)
+        if isinstance(architecture, Estimator):
+            architecture = _around(architecture, call)
         else:
-            changes[key] = default
+            architecture = _behind(architecture, call, taken)
+    return architecture
+
+
+def _around(estimator: Estimator, call: grammar.Call) -> Estimator:
+    described = f"{estimator.description}; {_lookup(call, AROUND_ESTIMATORS, 'an estimator')}"
+    grammar.bind(KIND, call, ())
     try:
-        recipe = replace(architecture.recipe, **changes)
-        check(recipe)
+        return replace(calibrated(estimator, call.name), description=described)
     except ValueError as error:
-        raise GrammarError(f"{KIND} {text!r}: {error}") from None
+        raise GrammarError(f"{KIND} {call.text!r}: {error}") from None
+
+
+def _behind(network: Network, call: grammar.Call, taken: dict[str, str]) -> Network:
+    """Return a network with one part behind it; taken: {field that is set already: by which part}."""
+    ingredient = _lookup(call, RECIPES, "a network")
+    values = _values(call, ingredient)
+    changes = {**ingredient.sets, **values}
+    for key in changes:
+        if key in taken:
+            raise GrammarError(f"{KIND} {call.text!r}: sets {key}, which {taken[key]} sets too")
+    taken |= dict.fromkeys(changes, call.text)
+    try:
+        recipe = replace(network.recipe, **{**_free(ingredient.suggests, taken), **changes})
+        recipe.check()
+    except ValueError as error:
+        raise GrammarError(f"{KIND} {call.text!r}: {error}") from None
+    # The name says every value, so that two spellings of one recipe are one architecture.
+    said = ", ".join(f"{value:g}" for value in values.values())
     return replace(
-        architecture,
-        name=f"{architecture.name}+{call.text}",
-        description=f"{architecture.description}; {ingredient.description}",
+        network,
+        name=f"{network.name}+{call.name}" + (f"({said})" if said else ""),
+        description=f"{network.description}; {ingredient.description}",
         recipe=recipe,
     )
+
+
+def _values(call: grammar.Call, ingredient: Ingredient) -> dict[str, Any]:
+    """Return every field that a part takes, from its text or by default."""
+    given = grammar.bind(KIND, call, ingredient.takes)
+    values = {}
+    for key, default in ingredient.takes.items():
+        wanted = default if isinstance(default, type) else type(default)
+        if key in given:
+            values[key] = grammar.value(KIND, call, key, given[key], wanted)
+        elif isinstance(default, type):
+            expected = ingredient.usage(call.name)
+            raise GrammarError(f"{KIND} {call.text!r}: expected {expected}, found no {key}")
+        else:
+            values[key] = default
+    return values
+
+
+def _free(suggested: Mapping[str, Any], taken: Mapping[str, str]) -> dict[str, Any]:
+    return {key: value for key, value in suggested.items() if key not in taken}
 
 
 def _lookup(call: grammar.Call, table: Mapping[str, Any], what: str) -> Any:
@@ -156,37 +192,3 @@ def _lookup(call: grammar.Call, table: Mapping[str, Any], what: str) -> Any:
     near = difflib.get_close_matches(call.name, table, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(table)}"
     raise GrammarError(f"{KIND} {call.text!r}: expected a recipe for {what} behind '+'; {hint}")
-
-
-_POSITIVE = ("learning_rate", "epsilon", "batch", "members")
-_NOT_NEGATIVE = ("gamma", "mixup", "weight_decay", "samples")
-_SHARES = ("smoothing", "dropout", "momentum")
-_WORDS = {
-    "loss": ("cross-entropy", "squared-error", "squared-error-linear", "focal"),
-    "optimiser": ("adam", "sgd"),
-    "schedule": ("constant", "cosine"),
-    "calibration": (None, "temperature", "vector", "isotonic"),
-}
-
-
-def check(recipe: Recipe) -> None:
-    """Raise ValueError where a recipe's field has a value that means nothing."""
-    values = {key: getattr(recipe, key) for key in Recipe.__dataclass_fields__}
-    for key, words in _WORDS.items():
-        if values[key] not in words:
-            raise ValueError(
-                f"expected {key} to be one of {', '.join(map(str, words))}, found {values[key]!r}"
-            )
-    for key in _POSITIVE:
-        if values[key] is not None and not 0 < values[key] < float("inf"):
-            raise ValueError(f"expected {key} above 0, found {values[key]!r}")
-    for key in _NOT_NEGATIVE:
-        if not 0 <= values[key] < float("inf"):
-            raise ValueError(f"expected {key} from 0, found {values[key]!r}")
-    for key in _SHARES:
-        if not 0 <= values[key] < 1:
-            raise ValueError(f"expected {key} from 0 to below 1, found {values[key]!r}")
-    if recipe.averaging is not None and not 0 <= recipe.averaging < 1:
-        raise ValueError(f"expected averaging from 0 to below 1, found {recipe.averaging!r}")
-    if recipe.samples and not recipe.dropout:
-        raise ValueError("expected dropout above 0 beside samples, found 0")

@@ -28,7 +28,8 @@ from sklearn.pipeline import Pipeline
 from benchmarks.architecture import Estimator, FitFailed, Predict, Skipped
 from benchmarks.errors import in_one_line
 from benchmarks.evaluation import normalised
-from benchmarks.task import FILE_MODULE, Array, logsumexp
+from benchmarks.randomness import seeded
+from benchmarks.task import FILE_MODULE, Array, logsumexp, qualified_name
 
 CHUNK = 4_096  # points that are predicted at once
 PAIRS = 1_000_000  # kernel values that are held at once
@@ -168,10 +169,12 @@ def fit(estimator: Estimator, seed: int, x: Array, y: Array, classes: int) -> Pr
             f"{estimator.calibration} calibration needs 2 examples of each class that occurs,"
             f" class {present[counts.argmin()]} has {counts.min()}"
         )
-    model = _called("build", estimator.build, seed)
+    with seeded([seed]):
+        model = _called("build", estimator.build, seed)
     if estimator.calibration:
         model = _with_calibration(model, estimator.calibration, min(FOLDS, int(counts.min())))
-    _called("fit", model.fit, x, y)
+    with seeded([seed]):
+        _called("fit", model.fit, x, y)
     columns = _columns(model, classes)
 
     def predict(points: Array) -> Array:
@@ -209,7 +212,7 @@ def _called(what: str, function: Callable[..., Any], *values: Any) -> Any:
             return function(*values)
     except FitFailed:
         raise
-    except Exception as error:  # whatever somebody else's code raises
+    except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         raise FitFailed(f"{what} raised {in_one_line(error)}") from error
 
 
@@ -343,8 +346,15 @@ def _settings(found: Any) -> str:
     if not isinstance(found, BaseEstimator):
         return type(found).__qualname__
     values = found.get_params(deep=True)
-    text = ", ".join(f"{key}={values[key]!r}" for key in sorted(values) if not _is_nested(values[key]))
+    text = ", ".join(f"{key}={_said(values[key])}" for key in sorted(values) if not _is_nested(values[key]))
     return f"{type(found).__qualname__}({text})"
+
+
+def _said(value: Any) -> str:
+    """Return a parameter in words: functions by name, of arrays shape and content, neither cut nor placed."""
+    if isinstance(value, np.ndarray):
+        return f"array{value.shape}{value.tolist()}"
+    return qualified_name(value) if callable(value) else repr(value)
 
 
 def _is_nested(value: Any) -> bool:

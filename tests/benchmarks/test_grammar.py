@@ -5,11 +5,14 @@ import pytest
 import torch
 
 from benchmarks import grammar, registry
-from benchmarks.architecture import Estimator, Network
+from benchmarks.architecture import Estimator, Network, parameters
 from benchmarks.architectures.networks import FAMILIES, NETWORKS
 from benchmarks.architectures.recipes import AROUND_ESTIMATORS, RECIPES
 from benchmarks.errors import UnknownName
 from benchmarks.grammar import GrammarError
+from runner import plan
+from runner.plan import PlanError
+from suites.suite import load, narrow
 
 BASE = "mlp-64x64"
 WRONG = [
@@ -47,8 +50,8 @@ WRONG = [
     (f"{BASE}(width=3)", f"expected no arguments behind {BASE}"),
     ("prior+focal(2)", "'prior+focal(2)': expected no recipe behind prior, found focal(2)"),
     ("oracle-mle+sigmoid", "expected no recipe behind oracle-mle, found sigmoid"),
-    ("lda+focal(2)", "'focal(2)': expected a recipe for an estimator (lda) behind '+'; known: sigmoid, isot"),
-    ("lda+sigmod", "expected a recipe for an estimator (lda) behind '+'; did you mean sigmoid?"),
+    ("lda+focal(2)", "'focal(2)': expected a recipe for an estimator behind '+'; known: sigmoid, isot"),
+    ("lda+sigmod", "expected a recipe for an estimator behind '+'; did you mean sigmoid?"),
     ("lda+isotonic(3)", "'isotonic(3)': expected no arguments, found 1 values"),
     ("lda+sigmoid+isotonic", "lda+sigmoid is calibrated already, by sigmoid"),
     ("lda(3)", "architecture 'lda(3)': expected arguments by name, as in lda(width=128), found '3'"),
@@ -108,8 +111,19 @@ def test_a_name_has_one_spelling(written, name):
     assert registry.spelled(written) == name
     assert registry.spelled(name) == name
     if ":" not in name:
-        assert registry.architecture(written).name == name
         assert registry.architecture(written) == registry.architecture(name)
+
+
+def test_one_network_has_one_identity_however_it_is_written():
+    for ways in (
+        ("mlp-64x64", "mlp", "mlp()", "mlp(64)", "mlp(width=64, depth=2)", "mlp(depth=2, width=64)"),
+        ("mlp-64x64+focal", "mlp-64x64+focal(2.0)", "mlp+focal(gamma=2)"),
+        ("mlp(width=12)", "mlp(12, 2, relu)"),
+    ):
+        assert len({registry.architecture(way).name for way in ways}) == 1
+        assert len({str(parameters(registry.architecture(way))) for way in ways}) == 1
+    with pytest.raises(PlanError, match=r"found mlp-64x64 and mlp\(width=64\), which are the same"):
+        plan.plan(narrow(load("smoke"), architectures=["mlp-64x64", "mlp(width=64)"]), "eager")
 
 
 def test_a_name_is_made_once():
@@ -155,7 +169,6 @@ def test_every_family_and_recipe_can_be_written_as_its_usage_says():
         usage = ingredient.usage(name).replace("LEARNING_RATE", "0.1").replace("BATCH", "32")
         found = registry.architecture(f"linear+{usage}")
         assert isinstance(found, Network) and found.recipe != NETWORKS["linear"].recipe
-        assert found.name == f"linear+{usage}"
         assert ingredient.description in found.description
     for name in AROUND_ESTIMATORS:
         found = registry.architecture(f"qda+{name}")
@@ -184,16 +197,29 @@ def test_a_recipe_changes_what_it_says_and_nothing_else(name, changed):
     assert registry.architecture(f"{BASE}+{name}").build == registry.architecture(BASE).build
 
 
-def test_order_matters_only_where_two_recipes_set_the_same():
+def test_the_order_of_recipes_does_not_matter():
     def recipe(parts):
         return registry.architecture(f"{BASE}+{parts}").recipe
 
     assert recipe("focal(3)+batch(32)") == recipe("batch(32)+focal(3)")
     assert recipe("ensemble(2)+temperature+mixup(0.4)") == recipe("mixup(0.4)+temperature+ensemble(2)")
     assert recipe("sgd+lr(0.2)").learning_rate == 0.2
-    assert recipe("lr(0.2)+sgd").learning_rate == 0.05
-    assert recipe("focal(2)+squared-error").loss == "squared-error"
-    assert recipe("squared-error+focal(2)").loss == "focal"
+    assert recipe("lr(0.2)+sgd").learning_rate == 0.2
+    assert recipe("sgd").learning_rate == 0.05
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ("focal(2)+squared-error", "'squared-error': sets loss, which focal(2) sets too"),
+        ("lr(0.1)+lr(0.2)", "'lr(0.2)': sets learning_rate, which lr(0.1) sets too"),
+        ("temperature+isotonic", "'isotonic': sets calibration, which temperature sets too"),
+    ],
+)
+def test_two_recipes_that_set_the_same_are_refused(parts, words):
+    with pytest.raises(GrammarError) as raised:
+        registry.architecture(f"{BASE}+{parts}")
+    assert words in str(raised.value)
 
 
 def test_calibration_behind_an_estimator_is_that_of_its_registered_twin():

@@ -2,11 +2,16 @@
 
 import functools
 import json
+import random
 import sys
 
 import numpy as np
 import pytest
 import torch
+from sklearn.discriminant_analysis import QuadraticDiscriminantAnalysis as QDA
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from torch import nn
 
 from benchmarks import plug_ins, registry
@@ -15,6 +20,7 @@ from benchmarks.architectures import scikit
 from benchmarks.errors import UnknownName
 from benchmarks.plug_ins import ArchitectureError
 from runner import plan
+from runner.modules import build
 from suites.suite import SuiteError, load, narrow
 
 OWN = '''
@@ -396,3 +402,61 @@ def test_a_partial_function_is_told_by_its_arguments():
     specs = [parameters(Network("n", "", functools.partial(build, width=width))) for width in (3, 4)]
     assert specs[0] != specs[1]
     assert json.loads(json.dumps(specs[0]))["build"]["keywords"] == {"width": 3}
+
+
+def test_an_id_knows_the_files_that_a_file_imports(tmp_path):
+    (tmp_path / "scale_of_mine.py").write_text("SCALE = 1.0\n")
+    (tmp_path / "net_of_mine.py").write_text(
+        "from torch import nn\nfrom scale_of_mine import SCALE\n\n\n"
+        "class Net(nn.Linear):\n    def forward(self, x):\n        return SCALE * super().forward(x)\n"
+    )
+    name = f"{tmp_path / 'net_of_mine.py'}:Net"
+    assert registry.architecture(name).build(1, 2)(torch.ones(1, 1)).shape == (1, 2)
+    before = registry.source(name)
+    (tmp_path / "scale_of_mine.py").write_text("SCALE = 50.0\n")
+    assert registry.source(name) != before
+
+
+def test_the_shared_generators_of_somebodys_code_are_seeded_and_left_as_they_were():
+    def make(features, classes):
+        module = nn.Linear(features, classes)
+        module.weight.data.fill_(np.random.rand() + random.random())
+        return module
+
+    class Guess:
+        def fit(self, x, y):
+            self.q = np.random.rand()
+
+        def predict_proba(self, x):
+            return np.tile([self.q, 1 - self.q], (len(x), 1))
+
+    state = np.random.get_state()[1].copy(), random.getstate()
+    weights = [float(build(Network("n", "", make), 1, 2, seed).weight[0, 0].detach()) for seed in (0, 0, 1)]
+    x, y = np.zeros((4, 1)), np.array([0, 1, 0, 1])
+    q = [scikit.fit(Estimator("e", "", lambda _: Guess()), seed, x, y, 2)(x)[0, 0] for seed in (0, 0, 1)]
+    for first, again, other in (weights, q):
+        assert first == again != other
+    assert (np.random.get_state()[1] == state[0]).all() and random.getstate() == state[1]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "words"),
+    [
+        ({"schedule": "cosin"}, "expected schedule to be one of constant, cosine, found 'cosin'"),
+        ({"betas": [0.9, 0.99]}, "expected betas to be two numbers from 0 to below 1, found [0.9, 0.99]"),
+        ({"members": 33}, "expected at most 32 members, found 33"),
+    ],
+)
+def test_the_recipe_of_somebodys_network_is_checked(recipe, words):
+    network = Network("n", "", nn.Linear, Recipe(**recipe))
+    with pytest.raises(ArchitectureError) as raised:
+        plug_ins.as_architecture("net.py:n", network, {})
+    assert words in str(raised.value)
+
+
+def test_settings_of_an_instance_hold_no_address(own):
+    found = make_pipeline(FunctionTransformer(np.sign), LogisticRegression(C=2.0))
+    said = parameters(scikit.as_estimator("e", found))["build"]
+    assert "0x" not in said and "C=2.0" in said and "sign" in said
+    weights = [scikit.as_estimator("e", QDA(priors=np.full(2000, value))) for value in (0.1, 0.2)]
+    assert parameters(weights[0]) != parameters(weights[1])

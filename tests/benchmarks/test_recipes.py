@@ -6,7 +6,6 @@ from scipy.stats import kstest
 
 from benchmarks import registry
 from benchmarks.architecture import Recipe
-from benchmarks.architectures.recipes import check
 from benchmarks.task import log_posterior, train_log_posterior, training_data
 from benchmarks.tasks.discrete import BinaryTrees
 from runner import plan
@@ -201,5 +200,5 @@ def test_every_recipe_runs_and_says_what_it_was():
 )
 def test_a_recipe_that_means_nothing_is_refused(changed, words):
     with pytest.raises(ValueError) as raised:
-        check(Recipe(**changed))
+        Recipe(**changed).check()
     assert words in str(raised.value)

@@ -31,14 +31,14 @@ def result(id="a", value=0.125, seed=0):
     return TrialResult(trial, records, {640: log_q}, {640: log_q[::-1]})
 
 
-def describe(store, ids):
-    suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": ["linear"], "reference": []}
+def describe(store, ids, name="linear"):
+    suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": [name], "reference": []}
     x, log_p = np.array([[0.0], [1.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
     task = TaskDescription({"description": "d"}, x, log_p, np.array([0.25, 0.75]), log_p[::-1])
     store.describe(
         {"suite": suite, "trials": ids},
         {"gauss-nested": task},
-        {"linear": {"description": "l", "kind": "network"}},
+        {name: {"description": "l", "kind": "network"}},
     )
 
 
@@ -174,3 +174,10 @@ def test_a_results_file_set_aside_is_kept_under_a_new_name(tmp_path):
         assert not path.exists()
     with Store(tmp_path / "results.old-1.db") as store:
         assert set(store.done()) == {"1"}
+
+
+def test_a_trial_goes_by_the_name_that_the_last_grid_gave_it(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        store.add([result("a")], ENVIRONMENT)
+        describe(store, {"a": ["gauss-nested", "./linear"]}, "./linear")
+        assert set(frames.results(store, {}).records.architecture) == {"./linear"}

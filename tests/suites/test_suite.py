@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from suites import built_in
-from suites.suite import SuiteError, load, narrow, read
+from suites.suite import Suite, SuiteError, load, narrow, read
 
 VALID = """
 name = "mine"
@@ -200,3 +200,36 @@ def test_each_task_may_be_there_once_however_it_is_written(write, tmp_path):
         with pytest.raises(SuiteError) as error:
             read(path)
         assert str(error.value) == f"suite file {path}: {found}"
+
+
+def test_a_batch_of_its_own_goes_with_every_grid_and_the_pool(write):
+    own = VALID.replace("architectures = [", 'architectures = ["mlp-8+batch(256)", ')
+    with pytest.raises(SuiteError, match=r"budgets of mlp-8\+batch\(256\): expected multiples of the batch"):
+        load(str(write(own)))
+    pool = 'name = "p"\nprotocol = "stream"\nbatch = 50\npool = 100\nbudgets = [12800]\nseeds = 1\n'
+    pool += 'tasks = ["gauss-nested"]\narchitectures = ["mlp-8+batch(256)"]\n'
+    with pytest.raises(SuiteError, match="pool: expected at least one batch of 256"):
+        load(str(write(pool)))
+
+
+def test_one_name_written_twice_is_found_whatever_its_spaces():
+    with pytest.raises(SuiteError, match="architectures: expected each name once"):
+        narrow(load("smoke"), architectures=["mlp-8+focal(2)", "mlp-8 + focal( 2 )"])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"budgets": [5]}, "budgets: expected at least 10 examples, a fifth of which is held out, found 5"),
+        ({"pool": 100}, "pool: expected none under protocol dataset"),
+    ],
+)
+def test_what_a_dataset_suite_cannot_have_is_said(change, words):
+    data = load("gaussian1d-dataset").model_dump() | change
+    with pytest.raises(ValueError, match=words):
+        Suite.model_validate(data)
+
+
+def test_quick_of_a_dataset_suite_has_fewer_steps():
+    suite = load("gaussian1d-dataset")
+    assert narrow(suite, quick=True).most_steps <= 500 < suite.most_steps
