@@ -89,7 +89,7 @@ def rates(results: Results, summary: Summary) -> Section | None:
         "Learning rates",
         NOTE.format(of(results.suite, largest_budget(results))),
         (Table("learning-rates", "", columns, (Block("", tuple(lines)),)),),
-        _finding(groups, compared_at(every)),
+        finding(groups, compared_at(every)),
     )
 
 
@@ -125,13 +125,31 @@ def _places(results: Results, summary: Summary) -> dict[str, int]:
     return dict(zip(ranked["architecture"], ranked["rank"].astype(int), strict=True))
 
 
-def _finding(groups: list[Group], rate: float) -> str:
+def leaders(groups: list[Group]) -> dict[float, str]:
+    """Return which group stands highest at each rate at which at least two of them are ranked."""
+    every = sorted({rate for group in groups for rate in group.places})
+    ranked = {rate: [group for group in groups if rate in group.places] for rate in every}
+    return {
+        rate: min(there, key=lambda group: group.places[rate]).name
+        for rate, there in ranked.items()
+        if len(there) > 1
+    }
+
+
+def finding(groups: list[Group], rate: float) -> str:
+    """Whether the order of groups depends on the learning rate, in a sentence; empty without a pair."""
     swapped, pairs = swaps(groups, rate)
     if not pairs:
         return ""
-    against = f"each at its best rate instead of all at {numbers.tick(rate)}"
-    of = f"of {numbers.plural(pairs, 'pair')}"
-    if not swapped:
-        return f"The order doesn't change with the learning rate: {against}, none {of} swaps."
-    swap = "swaps" if swapped == 1 else "swap"
-    return f"The order changes with the learning rate: {against}, {swapped} {of} {swap}."
+    first = leaders(groups)
+    differ = len(set(first.values())) > 1
+    verb = "changes" if swapped or differ else "doesn't change"
+    count = f"{swapped or 'none'} of {numbers.plural(pairs, 'pair')} {'swap' if swapped > 1 else 'swaps'}"
+    words = (
+        f"The order {verb} with the learning rate: each at its best rate instead of all at"
+        f" {numbers.tick(rate)}, {count}"
+    )
+    if not differ:
+        return f"{words}."
+    at = ", ".join(f"{name} at {numbers.tick(each)}" for each, name in first.items())
+    return f"{words}; at one rate for all, the first is {at}."

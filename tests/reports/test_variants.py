@@ -9,7 +9,7 @@ import pytest
 from reports.headline import headline
 from reports.labels import METRIC, ratio_interval
 from reports.leaderboard import summarise
-from reports.rates import Group, compared_at, rank, swaps
+from reports.rates import Group, compared_at, finding, leaders, rank, swaps
 from reports.variants import calibration_pairs, learning_rate_groups, soft_label_pairs, variants
 
 ROWS = {  # name: base, recipes, learning rate, calibration, soft labels
@@ -154,7 +154,11 @@ def test_pairs_that_swap_between_a_rate_and_each_one_s_best():
     ]
     assert swaps(groups, 1e-3) == (1, 3)
     assert [group.best for group in groups] == [1e-3, 1e-4, 1e-2, 1e-2]
+    assert leaders(groups) == {1e-4: "b", 1e-3: "a", 1e-2: "d"}  # ranked at a rate: at least two
     assert swaps(groups[:1], 1e-3) == (0, 0)
+    steady = [Group("a", {1e-4: 1, 1e-3: 2}), Group("b", {1e-4: 3, 1e-3: 4})]
+    words = "each at its best rate instead of all at 0.001, none of 1 pair swaps."
+    assert finding(steady, 1e-3) == f"The order doesn't change with the learning rate: {words}"
     ties = [Group("a", {1e-3: 2, 1e-2: 1}), Group("b", {1e-3: 2, 1e-2: 5})]
     assert swaps(ties, 1e-3) == (0, 1)
     assert rank({"a": 7, "b": 2, "c": 7, "d": 9}) == {"a": 2, "b": 1, "c": 2, "d": 4}

@@ -154,9 +154,11 @@ def test_learning_rates_show_every_rate_the_best_and_what_swaps(dataset_results,
     gap = summary.leaderboard.query("task == 'overall' and architecture == 'mlp-64x64' and budget == 10000")
     assert float(mlp.entries[1].text) == pytest.approx(gap["information_gap"].item(), rel=0.01)
     # At 0.001: mlp, resnet, focal; at their best: resnet, mlp, focal.
-    assert section.lead.endswith("each at its best rate instead of all at 0.001, 1 of 3 pairs swaps.")
+    assert "each at its best rate instead of all at 0.001, 1 of 3 pairs swaps; at one rate" in section.lead
+    firsts = "resnet-64 at 0.0001, mlp-64x64 at 0.001, mlp-64x64+focal(2) at 0.01."
+    assert section.lead.endswith(f"the first is {firsts}")
     same = _without(dataset_results, "resnet-64+lr(0.0001)")
-    assert "doesn't change with the learning rate" in rates(same, summarise(same)).lead
+    assert "none of 1 pair swaps; at one rate for all, the first is" in rates(same, summarise(same)).lead
 
 
 def test_words_are_those_of_a_training_set(dataset_results, page, text):
