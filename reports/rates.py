@@ -74,10 +74,10 @@ def rates(results: Results, summary: Summary) -> Section | None:
         Group("+".join(parts), {rate: places[name] for rate, name in by_rate.items() if name in places})
         for parts, by_rate in known.items()
     ]
-    ranks = {
-        rate: rank({group.name: group.places[rate] for group in groups if rate in group.places})
-        for rate in every
+    stand = {
+        rate: {group.name: group.places[rate] for group in groups if rate in group.places} for rate in every
     }
+    ranks = {rate: rank(there) if len(there) > 1 else {} for rate, there in stand.items()}
     at_best = rank({group.name: group.places[group.best] for group in groups if group.best})
     order = sorted(groups, key=lambda group: at_best.get(group.name, len(groups) + 1))
     by_name = {"+".join(parts): by_rate for parts, by_rate in known.items()}
