@@ -7,7 +7,7 @@ run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
 test: lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 test-long: .venv/installed-dev
 	$(BIN)/pytest -m long

@@ -1,9 +1,13 @@
-"""What all tests share: a cache of their own, so that none reads or leaves files in the user's."""
+"""What all tests share: one thread, as runs have, and a cache of their own instead of the user's."""
 
 import os
 import tempfile
 
 import pytest
+
+# Before anything imports torch: with several threads a product is cut in other places, and rounds otherwise.
+for each in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ[each] = "1"
 
 
 @pytest.fixture(scope="session", autouse=True)
