@@ -18,7 +18,11 @@ __all__ = ["score"]
 
 
 def score(task: Task | str, f: Callable[[Array], Any]) -> pd.DataFrame:
-    """Return every measure of a model of a task, see `benchmarks.own_scores.score`."""
+    """Return every measure of a model with its integration error, as a frame like records.csv.
+
+    f: x (n, features) float64 -> probabilities or log-probabilities (n, classes). What is raised, and all
+    else, stands at `benchmarks.own_scores.score`.
+    """
     from benchmarks import own_scores  # here, so that a list of names needs neither pandas nor quadrature
 
     return own_scores.score(task, f)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import re
 import sysconfig
 import traceback
 from collections.abc import Iterable, Mapping
@@ -15,6 +16,8 @@ T = TypeVar("T")
 OURS = tuple(
     str(Path(__file__).parents[1] / house) for house in ("benchmarks", "suites", "runner", "reports")
 )
+# An address in memory and the module name of a file: neither says anything, and both differ each time.
+PLACE = re.compile(r" at 0x[0-9a-f]+|plugged_in_\w+?_[0-9a-f]{12}\.")
 LIBRARIES = tuple(sysconfig.get_path(each) for each in ("stdlib", "purelib", "platlib"))
 
 
@@ -43,7 +46,8 @@ def in_one_line(error: BaseException) -> str:
     # Rather the line that called a library than the line within it.
     frames = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)] or frames
     where = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
-    return " ".join(f"{type(error).__name__}: {error}{where}".split())
+    words = PLACE.sub("", f"{type(error).__name__}: {error}")
+    return " ".join(f"{words}{where}".split())
 
 
 def _is_others(filename: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.evaluation import RESOLUTION, Evaluation, expectation, kl
 from benchmarks.regions import WINDOW
 from benchmarks.shape import (
+    ZEROS,
     calibration_split,
     crossing_measures,
     ece,
@@ -181,9 +182,10 @@ def _pointwise_scores(metric: Metric, evaluation: Evaluation, log_q: Array) -> I
             yield Score(metric.name, region, np.inf, np.nan, DIVERGENT)
         else:
             error = evaluation.integration_error(value, [check[i] for check in checks])
+            zeros = metric.fn is kl and value == np.inf
             if 0 < abs(value) < EPSILON:  # less than a sum of terms near 1 can tell, whatever the rules say
                 error = max(error, EPSILON)
-            yield Score(metric.name, region, value, error)
+            yield Score(metric.name, region, value, error, ZEROS if zeros else "")
 
 
 def _shape_scores(

@@ -144,7 +144,8 @@ def _base(name: str) -> Architecture:
             build = estimator.build.with_arguments(**arguments)  # type: ignore[attr-defined]
         except ValueError as error:
             raise grammar.GrammarError(f"architecture {name!r}: {error}") from None
-        return replace(estimator, name=call.text, build=build)
+        described = f"{estimator.description}; here with {call.text.partition('(')[2].removesuffix(')')}"
+        return replace(estimator, name=call.text, description=described, build=build)
     if call.name in ARCHITECTURES:
         raise grammar.GrammarError(f"architecture {name!r}: expected no arguments behind {call.name}")
     raise UnknownName(unknown("architecture", call.name, [*ARCHITECTURES, *points, *FAMILIES]))
@@ -166,7 +167,8 @@ def _of_family(call: grammar.Call) -> Network:
     twins = [each for each in NETWORKS.values() if each.build == build and each.recipe == Recipe()]
     said = ", ".join(f"{key}={values.get(key, signature[key].default)}" for key in signature)
     name = twins[0].name if twins else f"{call.name}({said})"
-    return Network(name, family.description, build, family=family.family)
+    described = f"{family.description}: {said.replace('=', ' ')}" if said else family.description
+    return Network(name, described, build, family=family.family)
 
 
 def _literals(call: grammar.Call) -> dict[str, Any]:

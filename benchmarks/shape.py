@@ -15,6 +15,7 @@ from benchmarks.task import Array, logsumexp
 
 CALIBRATION_BINS = 100
 ECE_BINS = 15
+ZEROS = "q has zeros"  # why expected KL is infinite
 NO_INFORMATION = 1e-12  # nats
 ON_A_LINE = 10_000  # points: more than a quadrature over one input has
 
@@ -33,7 +34,8 @@ def information_gap(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     """
     if evaluation.information < NO_INFORMATION:
         return {"information_gap": Value(np.nan, "x says nothing about the class: I(X;C) is 0")}
-    return {"information_gap": Value(_expected_kl(evaluation, log_q) / evaluation.information)}
+    gap = _expected_kl(evaluation, log_q) / evaluation.information
+    return {"information_gap": Value(gap, ZEROS if gap == np.inf else "")}
 
 
 def _expected_kl(evaluation: Evaluation, log_q: Array) -> float:

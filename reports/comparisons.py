@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
 from reports.sections import Block, Entry, Line, Section, Table, entry, reasons
 from reports.spread import MLE
-from reports.trials import largest_budget, listed, names
+from reports.trials import largest_budget, listed, names, told
 from reports.variants import calibration_pairs
 from reports.words import at, of
 
@@ -58,7 +59,8 @@ def infinite(results: Results, summary: Summary) -> Section | None:
     for task in names(results)[0]:
         rows = now[(now["task"] == task) & (now["kind"] != "reference")]
         endless = rows[rows["information_gap"] == np.inf]["architecture"].tolist()
-        finite = rows[rows["information_gap"] < np.inf]["architecture"].tolist()[:1]
+        finite = rows[rows["information_gap"] < np.inf]["architecture"].tolist()
+        finite = [name for name in finite if name not in told(results)][:1]
         lines = [
             Line(name, tuple(_of(means, task, name, metric) for metric in BOUNDED), name in finite)
             for name in [*endless, *finite]
@@ -208,9 +210,10 @@ def _labels(share: Share | None, with_interval: bool = False) -> Entry:
     if np.isnan(share.value):
         return Entry(numbers.BLANK, re.split(r": | \(", share.reason)[0], share.reason)
     small = ""
+    digits = 2 if share.value > 0.99 else 0  # close to all of it, whole percents tell nothing
     if with_interval and not np.isnan(share.low):
-        small = f"{_percent(share.low)} to {_percent(share.high)}"
-    return Entry(_percent(share.value), small)
+        small = f"{_percent(share.low, digits)} to {_percent(share.high, digits)}"
+    return Entry(_percent(share.value, digits), small)
 
 
 def _before_after(means: Means, task: str, before: str, after: str, metric: str) -> list[Entry]:
@@ -221,7 +224,8 @@ def _before_after(means: Means, task: str, before: str, after: str, metric: str)
     if not told:
         return [first, second]
     change = new[0] / old[0] - 1
-    return [first, Entry(second.text, f"{change:+.0%}".replace("%", " %").replace("-", "−"))]  # noqa: RUF001
+    small = f"{change:+.0%}".replace("-0%", "0%").replace("+0%", "0%")
+    return [first, Entry(second.text, small.replace("%", " %").replace("-", "−"))]  # noqa: RUF001
 
 
 def _of(means: Means, task: str, name: str, metric: str) -> Entry:
@@ -249,7 +253,8 @@ def _means(results: Results, metrics: tuple[str, ...], budget: int) -> Means:
     return found
 
 
-def _percent(share: float) -> str:
-    """A share in whole percent, finer close to all of it, with a real minus sign."""
-    text = f"{100 * share:.0f}" if not 0.99 < share < 1 else f"{min(100 * share, 99.99):.2f}"
+def _percent(share: float, digits: int) -> str:
+    """A share in percent, with a real minus sign; what rounds to all of it without being so stays below."""
+    most = 100 - 10.0**-digits if share < 1 else math.inf
+    text = f"{min(100 * share, most):.{digits}f}"
     return f"{'0' if text == '-0' else text.replace('-', '−')} %"  # noqa: RUF001

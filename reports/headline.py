@@ -11,7 +11,7 @@ from reports import numbers
 from reports.leaderboard import OVERALL_NAME, Summary
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
-from reports.trials import largest_budget, listed, names
+from reports.trials import largest_budget, listed, names, told
 from reports.words import at
 
 LIMIT = 0.01  # of a value, above which its integration error is worth a word
@@ -29,24 +29,16 @@ def headline(results: Results, summary: Summary) -> list[str]:
     table = summary.leaderboard
     now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
     ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
-    told = ranked["architecture"].isin(_told(results))
-    if told.all():
+    exact = ranked["architecture"].isin(told(results))
+    if exact.all():
         return [*_best(results, ranked, budget), *_failures(results, summary)]
-    own = ranked[~told].assign(rank=ranked[~told]["rank"].rank(method="min"))
+    own = ranked[~exact].assign(rank=ranked[~exact]["rank"].rank(method="min"))
     sentences = _best(results, own, budget)
-    if told.any():
-        names_ = _list(ranked[told]["architecture"].tolist())
-        learns, is_ = ("learns", "is") if told.sum() == 1 else ("learn", "are")
+    if exact.any():
+        names_ = _list(ranked[exact]["architecture"].tolist())
+        learns, is_ = ("learns", "is") if exact.sum() == 1 else ("learn", "are")
         sentences.append(f"{names_} {learns} from exact posteriors, not labels, and {is_} left out of this.")
     return [*sentences, *_failures(results, summary)]
-
-
-def _told(results: Results) -> list[str]:
-    """Rows that were trained on exact posteriors: what they show is the price of labels."""
-    table = results.architectures
-    if "soft_labels" not in table:
-        return []
-    return [str(name) for name in table.index[table["soft_labels"].eq(True)]]
 
 
 def integration_error(results: Results) -> str:

@@ -79,7 +79,10 @@ def _leaderboard(
     long["crossings_found"] = long["crossings_found"].where(long["crossings"].notna())
     long["note"] = _with_coverage(long, learned, int(results.suite["seeds"]), len(tasks))
     long = _with_targets(long, derived, tasks)
-    ranked = long["ranking"].where(~long["architecture"].map(lambda name: is_reference(results, name)))
+    # A row with nothing but failures has no place among those that finished.
+    none = (long["ok"] == 0) & (long["total"] > 0)
+    left_out = none | long["architecture"].map(lambda name: is_reference(results, name))
+    ranked = long["ranking"].where(~left_out)
     long["rank"] = ranked.groupby([long["budget"], long["task"]]).rank(method="min").astype("Int64")
     order = {name: place for place, name in enumerate([OVERALL_NAME, *tasks])}
     place = {name: number for number, name in enumerate([*learned, *reference])}

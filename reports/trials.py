@@ -116,3 +116,11 @@ def largest_budget(results: Results) -> int:
 def missing(value: object) -> bool:
     """Whether a scalar is None or NaN."""
     return value is None or (isinstance(value, (float, np.floating)) and bool(np.isnan(value)))
+
+
+def told(results: Results) -> list[str]:
+    """Rows that were trained on exact posteriors: what they show is the price of labels."""
+    table = results.architectures
+    if "soft_labels" not in table:
+        return []
+    return [str(name) for name in table.index[table["soft_labels"].eq(True)]]

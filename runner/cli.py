@@ -129,7 +129,8 @@ def _run_and_show(suite: Suite, options: Options, form: str) -> int:
     elif form == "json":
         click.echo(render.as_json(outcome.results))
     if outcome.failed:
-        running.say(f"{outcome.failed} trials failed; the report says why")
+        trials = "1 trial" if outcome.failed == 1 else f"{outcome.failed} trials"
+        running.say(f"{trials} failed; the report says why")
     running.say(f"report: {options.folder / 'report' / 'index.html'}")
     return TRIALS_FAILED if outcome.failed or outcome.died else FINE
 

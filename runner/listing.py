@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import textwrap
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -132,17 +133,36 @@ HEADINGS = {
 }
 
 
+READABLE = 40  # columns that a last column needs for its words to stand beside the others
+
+
 def table(rows: Rows, width: int | None) -> str:
-    """Return rows as text, one line each; where a width is given, the last column is cut to fit it."""
+    """Return rows as text, one line each; where a width is given, the last column is wrapped or cut to fit.
+
+    It is wrapped below the line where there is hardly room beside it.
+    """
     from tabulate import tabulate
 
-    keys = [key for key in rows[0] if key != "version"]
+    keys = [key for key in rows[0] if key not in ("version", "kind")]
     shown = [{HEADINGS.get(key, key): _text(row.get(key, "")) for key in keys} for row in rows]
     numbers = [any(isinstance(row.get(key), float | int) for row in rows) for key in keys]
     alignment = ["right" if number else "left" for number in numbers]
     text = tabulate(shown, headers="keys", tablefmt="simple", colalign=alignment, disable_numparse=True)
     lines = text.splitlines()
-    return "\n".join(line if not width or len(line) <= width else line[: width - 1] + "…" for line in lines)
+    if not width or max(map(len, lines)) <= width:
+        return text
+    start = lines[1].rindex(" ") + 1  # of the last column, below which there are dashes
+    if width - start >= READABLE:
+        cut = (line if len(line) <= width else line[: width - 1] + "…" for line in lines[2:])
+        return "\n".join([lines[0], lines[1][:width], *cut])
+    below = [wrapped for line in lines[2:] for wrapped in _below(line, start, width)]
+    return "\n".join([lines[0][:start].rstrip(), lines[1][: start - 2], *below])
+
+
+def _below(line: str, start: int, width: int) -> list[str]:
+    """Return a line with its last column below it, indented."""
+    words = textwrap.wrap(line[start:], width, initial_indent="  ", subsequent_indent="  ")
+    return [line[:start].rstrip(), *words]
 
 
 def footnote(kind: str) -> str:

@@ -193,10 +193,17 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
 
 
 def _say_once(said: set[str], results: list[TrialResult]) -> None:
-    """Pass on what is to be said of how trials were trained, each thing once."""
-    for note in {result.note for result in results if result.note} - said:
-        said.add(note)
-        say(f"warning: {note}")
+    """Pass on what is to be said of how trials were trained, and the first reason of a row's failures."""
+    for result in results:
+        row = result.trial.architecture
+        reasons = [record.reason for record in result.records if record.status == "failed"]
+        for key, note in (
+            (result.note, result.note),
+            (row, f"{row} failed: {reasons[0]}" if reasons else ""),
+        ):
+            if note and key not in said:
+                said.add(key)
+                say(f"warning: {note}")
 
 
 def _say_what_is_missing(
@@ -217,7 +224,7 @@ def _say_what_is_left_out(store: Store, trials: list[Trial]) -> None:
     if others:
         say(
             f"note: the tables and the page show this grid; {_count(others, 'other trial')} in {store.path}"
-            " are kept, and a run of the whole suite shows them again"
+            " are kept, and a run that names them shows them again"
         )
 
 

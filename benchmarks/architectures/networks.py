@@ -194,7 +194,7 @@ NETWORKS = {
         _network(
             "MLP",
             "mlp-64x64-ema",
-            "mlp-64x64 scored on an exponential moving average of its weights (decay 0.999)",
+            "mlp-64x64, from starts of its own, scored on an average of its weights (decay 0.999)",
             mlp(64, 2),
             Recipe(averaging=0.999),
         ),

@@ -80,7 +80,7 @@ RECIPES: Mapping[str, Ingredient] = {
     "lr": Ingredient("another learning rate; the limit stays", takes={"learning_rate": float}),
     "batch": Ingredient("another number of examples a step; the limit stays", takes={"batch": int}),
     "cosine": Ingredient(
-        "learning rate to 0 along a cosine; `dataset` suites only; the limit stays", {"schedule": "cosine"}
+        "learning rate to 0 along a cosine; dataset suites only; the limit stays", {"schedule": "cosine"}
     ),
     "dropout": Ingredient(
         "units behind each activation dropped at random in training; its limit isn't the posterior",
@@ -99,11 +99,11 @@ RECIPES: Mapping[str, Ingredient] = {
         takes={"members": 5},
     ),
     "temperature": Ingredient(
-        "one temperature fitted to held-out examples (Guo et al. 2017); `dataset` suites only",
+        "one temperature fitted to held-out examples (Guo et al. 2017); dataset suites only",
         {"calibration": "temperature"},
     ),
     "vector": Ingredient(
-        "a scale and a bias a class fitted to held-out examples (Guo et al. 2017); `dataset` suites only",
+        "a scale and a bias a class fitted to held-out examples (Guo et al. 2017); dataset suites only",
         {"calibration": "vector"},
     ),
     "isotonic": Ingredient(
@@ -161,9 +161,17 @@ def _behind(network: Network, call: grammar.Call, taken: dict[str, str]) -> Netw
     return replace(
         network,
         name=f"{network.name}+{call.name}" + (f"({said})" if said else ""),
-        description=f"{network.description}; {ingredient.description}",
+        description=f"{network.description}; {_said(ingredient)}",
         recipe=recipe,
     )
+
+
+def _said(ingredient: Ingredient) -> str:
+    """Return what a part says of a network that has it: where it leads, not where it may be used."""
+    words = ingredient.description
+    for clause in ("; dataset suites only", "; the limit stays"):
+        words = words.replace(clause, "")
+    return words
 
 
 def _values(call: grammar.Call, ingredient: Ingredient) -> dict[str, Any]:

@@ -194,7 +194,29 @@ def _with_calibration(model: Any, method: str, folds: int) -> Any:
     on cross-validated scores where the model has scores alone, as scikit-learn recommends for its SVC.
     """
     ensemble = hasattr(model, "predict_proba")
+    model = model if hasattr(model, "get_params") else Copied(model)
     return CalibratedClassifierCV(model, method=method, cv=folds, ensemble=ensemble)
+
+
+class Copied(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Somebody's classifier that scikit-learn can't clone, copied for each fit."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+
+    def __sklearn_clone__(self) -> Copied:
+        return Copied(copy.deepcopy(self.model))
+
+    def fit(self, x: Array, y: Array) -> Copied:
+        """Fit a copy to x (n, d) and y (n,)."""
+        self.classes_, inner = np.unique(y, return_inverse=True)
+        self.fitted_ = copy.deepcopy(self.model)
+        self.fitted_.fit(x, inner)
+        return self
+
+    def predict_proba(self, x: Array) -> Array:
+        """Return probabilities (n, classes)."""
+        return np.asarray(self.fitted_.predict_proba(x))
 
 
 @contextlib.contextmanager
@@ -366,10 +388,11 @@ def _is_nested(value: Any) -> bool:
 
 
 def _description(found: Any) -> str:
-    """Return the first line of a class's own docstring; of an instance, and without one, its repr."""
+    """Return the first line of a class's own docstring; of an instance, and without one, what it is."""
     text = found.__doc__ if inspect.isclass(found) else None
     first = (text or "").strip().partition("\n")[0]
-    return first or " ".join(repr(found).split())
+    own = found.__name__ if inspect.isclass(found) else _settings(found)
+    return first or f"own estimator {own}"
 
 
 def _seeded(model: Any, seed: int) -> Any:

@@ -17,7 +17,7 @@ from torch import nn
 from benchmarks import plug_ins, registry
 from benchmarks.architecture import Estimator, FitFailed, Network, Recipe, parameters
 from benchmarks.architectures import scikit
-from benchmarks.errors import UnknownName
+from benchmarks.errors import UnknownName, in_one_line
 from benchmarks.plug_ins import ArchitectureError
 from runner import plan
 from runner.modules import build
@@ -460,3 +460,17 @@ def test_settings_of_an_instance_hold_no_address(own):
     assert "0x" not in said and "C=2.0" in said and "sign" in said
     weights = [scikit.as_estimator("e", QDA(priors=np.full(2000, value))) for value in (0.1, 0.2)]
     assert parameters(weights[0]) != parameters(weights[1])
+
+
+def test_a_class_that_scikit_learn_cannot_clone_is_calibrated_too(own):
+    plain, calibrated = (registry.architecture(f"{own}:Shares{method}") for method in ("", "+sigmoid"))
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((60, 1)), np.arange(60) % 2
+    for estimator in (plain, calibrated):
+        q = np.exp(scikit.fit(estimator, 0, x, y, 2)(x))
+        np.testing.assert_allclose(q, 0.5, atol=0.05)
+
+
+def test_reasons_hold_no_address_and_no_name_of_ours():
+    error = TypeError("Cannot clone <plugged_in_est_5411b1c4919e.GMM object at 0x7f89ab12>")
+    assert in_one_line(error) == "TypeError: Cannot clone <GMM object>"

@@ -108,6 +108,17 @@ def test_a_failed_trial_counts_as_the_worst_of_its_cell_where_that_is_above_one(
         assert ahead == (place == 1)
 
 
+def test_where_every_trial_failed_there_is_no_rank(results):
+    records = results.records.copy()
+    rows = (records["architecture"] == "linear") & (records["task"] == "gauss-nested")
+    records.loc[rows, ["value", "status", "reason"]] = [np.nan, "failed", "it broke"]
+    table = leaderboard(dataclasses.replace(results, records=records))
+    assert pd.isna(_row(table, "linear", "gauss-nested")["rank"])
+    assert not pd.isna(_row(table, "linear")["rank"])  # other tasks have trials that finished
+    there = table[(table["task"] == "gauss-nested") & (table["budget"] == LAST)]["rank"].dropna()
+    assert sorted(there)[0] == 1 and there.max() <= len(there)
+
+
 def test_crossings_parameters_and_targets(results):
     table = leaderboard(results)
     row = _row(table, "linear")

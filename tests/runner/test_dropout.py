@@ -306,7 +306,8 @@ def test_monte_carlo_dropout_of_a_network_that_cannot_be_lifted_fails_with_the_r
     monkeypatch.setitem(registry.ARCHITECTURES, "branching", own)
     (result,) = run_stack(stack_of("branching"), lambda _: None)
     assert {r.reason for r in result.records} == {
-        "Monte Carlo dropout needs a network that trains in a stack; its forward branches on values"
+        "Monte Carlo dropout needs a network that trains in a stack;"
+        " its forward branches on values, and what it gives at an x depends on the rows beside it"
     }
 
 

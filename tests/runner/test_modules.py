@@ -176,7 +176,10 @@ def test_batch_norm_is_lifted_and_its_moving_buffers_are_found():
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
-        (Branching, "its forward branches on values"),
+        (
+            Branching,
+            "its forward branches on values, and what it gives at an x depends on the rows beside it",
+        ),
         (Counting, "its forward branches on values"),
         (Noisy, "it draws random numbers other than by nn.Dropout"),
         (Loose, "scale is a tensor that is neither parameter nor buffer"),

@@ -135,7 +135,7 @@ def test_calibration_stands_before_and_after_with_the_change(dataset_results, su
         assert lines[task, "mlp-64x64+temperature"][:4] == ["0.0200", "0.0100", "0.0300", "0.0300"]
     assert lines["gauss-nested", "forest+isotonic"][4] == "∞"
     entries = table.blocks[0].lines[0].entries
-    assert (entries[1].small, entries[3].small) == ("\u221250 %", "+0 %")
+    assert (entries[1].small, entries[3].small) == ("\u221250 %", "0 %")
     assert "against the rest" in calibration(dataset_results, summary).note
     two = dataclasses.replace(dataset_results, tasks=dataset_results.tasks.assign(classes=2))
     assert "against the rest" not in calibration(two, summarise(two)).note
