@@ -28,7 +28,7 @@ INFINITE = (
     "A model that gives probability 0 to a class that is possible has an infinite expected KL; one whose "
     "logits go wrong in a heavy tail may have, too. Bounded measures of such rows, {}, means over seeds: "
     "E total variation, E Σ (p \u2212 q)², and the probability of the classes that q excludes. Set apart for "
-    "comparison: the first row of each task's ranking with a finite gap."
+    "comparison: the first row of each task's ranking with a finite gap that learned from labels."
 )
 VARIANCE = (
     "Expected KL {}, split in two. Variance is how far a seed's model is from the geometric mean of all "
