@@ -34,10 +34,14 @@ def lookup(kind: str, name: str, table: Mapping[str, T]) -> T:
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """Return what to say of a name that isn't among those that are known."""
+    return f"unknown {kind} {name!r}; {hint(name, known)}"
+
+
+def hint(name: str, known: Iterable[str]) -> str:
+    """Return what a name might have meant, or else what there is."""
     names = list(known)
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}"
-    return f"unknown {kind} {name!r}; {hint}"
+    return f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def in_one_line(error: BaseException) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 from typing import NamedTuple
+
+from benchmarks.errors import unknown
 
 CALL = re.compile(r"([^()]*)\(([^()]*)\)")
 
@@ -85,9 +86,7 @@ def bind(kind: str, call: Call, takes: Iterable[str]) -> dict[str, str]:
     bound = dict(zip(names, call.positional, strict=False))
     for key, value in call.keywords.items():
         if key not in names:
-            near = difflib.get_close_matches(key, names, n=3, cutoff=0.4)
-            known = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
-            raise GrammarError(f"{kind} {call.text!r}: unknown argument {key!r}; {known}")
+            raise GrammarError(f"{kind} {call.text!r}: {unknown('argument', key, names)}")
         if key in bound:
             raise GrammarError(f"{kind} {call.text!r}: expected {key} once, found it twice")
         bound[key] = value

@@ -6,7 +6,6 @@ the outputs tend to it; of what isn't proper, the description says where it lead
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from benchmarks import grammar
 from benchmarks.architecture import Estimator, Network
 from benchmarks.architectures.estimators import calibrated
+from benchmarks.errors import hint
 from benchmarks.grammar import GrammarError
 
 KIND = "architecture"
@@ -197,6 +197,5 @@ def _free(suggested: Mapping[str, Any], taken: Mapping[str, str]) -> dict[str, A
 def _lookup(call: grammar.Call, table: Mapping[str, Any], what: str) -> Any:
     if call.name in table:
         return table[call.name]
-    near = difflib.get_close_matches(call.name, table, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(table)}"
-    raise GrammarError(f"{KIND} {call.text!r}: expected a recipe for {what} behind '+'; {hint}")
+    meant = hint(call.name, table)
+    raise GrammarError(f"{KIND} {call.text!r}: expected a recipe for {what} behind '+'; {meant}")
