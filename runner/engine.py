@@ -82,13 +82,13 @@ class Training:
         networks than places.
         """
         self._recipe, self._draw, self._steps = network.recipe, draw, steps
-        self._mode, self._device, self._noise = mode, device, noise
+        self._device, self._noise = device, noise
         self._networks = list(range(len(modules)))
         self._places = _places(len(modules), mode)
         liftable = liftable or Liftable()
         placed = [modules[place] for place in self._places]
         self._state = _initial_state(placed, self._recipe, device, liftable.moving)
-        self._step = _training_step(modules[0], self._recipe, liftable, device)
+        self._step = _training_step(modules[0], self._recipe, liftable)
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
         if mode == "compiled":
@@ -227,7 +227,7 @@ def _initial_state(
     }
 
 
-def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable, device: str) -> Callable[..., None]:
+def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable) -> Callable[..., None]:
     """Return the program of one step: gradients, optimiser and weight averaging, in place on the state."""
     gradients = (_alone if liftable.reason else _lifted)(module, loss_of(recipe), liftable.moving)
 
@@ -254,15 +254,9 @@ def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequenc
     def loss(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
         own = buffers | {name: buffers[name].clone() for name in moving}
         value = criterion(functional_call(skeleton, (weights, own), (x,)), targets)
-        return value, (value, {name: own[name] for name in moving})
+        return value, {name: own[name] for name in moving}
 
-    lifted = vmap(grad_and_value(loss, has_aux=True))
-    return lambda *arguments: _without_value(lifted(*arguments))
-
-
-def _without_value(found: Any) -> tuple[Tensors, Any]:
-    gradient, (_, aux) = found
-    return gradient, aux
+    return vmap(grad_and_value(loss, has_aux=True))
 
 
 def _alone(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:

@@ -74,7 +74,7 @@ def parameter_count(network: Network, features: int, classes: int) -> int:
 
 
 @functools.lru_cache(maxsize=64)
-def examined(network: Network, features: int, classes: int, batch: int = 64) -> Liftable:
+def examined(network: Network, features: int, classes: int, batch: int = BATCH) -> Liftable:
     """Return whether a network's module can be lifted, from trying it on a few inputs.
 
     batch: rows of its mini-batches, at which a stack has to give the bits that it has alone.
