@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -21,7 +21,7 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))
 NEUTRAL = "#767676"
 STRONG = "#555555"
 RAMP = ("#bf8508", "#cf5a2c", "#b0325c", "#762a80", "#2b1d66")  # light to dark: budget, small to large
-Ticks: TypeAlias = tuple[Sequence[float], Sequence[float]]  # of both axes
+WIDE, LABEL = (520, 340), 13  # pixels of a chart that is half a page wide, and of a line of text in it
 PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
 
 
@@ -32,6 +32,40 @@ class Style:
     colour: str
     dash: tuple[float, ...] = (1, 0)
     width: float = 1.7
+
+
+@dataclass(frozen=True)
+class Axes:
+    """Both axes of a log-log chart: titles, and powers of ten (the vertical axis ends at its outer ones)."""
+
+    across: str
+    up: str
+    ticks: tuple[Sequence[float], Sequence[float]]
+    reach: tuple[float, float]  # of the horizontal axis
+
+    def x(self) -> Any:
+        """The horizontal channel."""
+        import altair as alt
+
+        low, high = self.reach
+        return alt.X(
+            "x:Q",
+            scale=alt.Scale(
+                type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False
+            ),
+            axis=alt.Axis(values=list(self.ticks[0]), format="~s", title=self.across, grid=False),
+        )
+
+    def y(self) -> Any:
+        """The vertical channel."""
+        import altair as alt
+
+        ends = [self.ticks[1][0], self.ticks[1][-1]]
+        return alt.Y(
+            "y:Q",
+            scale=alt.Scale(type="log", domain=ends, nice=False),
+            axis=_log_axis(self.ticks[1], self.up),
+        )
 
 
 def line_styles(learned: Sequence[str]) -> dict[str, Style]:
@@ -57,44 +91,69 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
     return sorted({known[int(np.abs(logs - aim).argmin())] for aim in aims})
 
 
-def learning_chart(
-    points: pd.DataFrame, styles: Mapping[str, Style], ticks: Ticks, across: str = "examples seen"
-) -> Any:
-    """Expected KL against budget on log-log axes, a line a series.
+def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, strong: Sequence[str]) -> Any:
+    """Positive numbers on log-log axes, a line a series, with the strong ones named at their ends.
 
-    points: series, budget (examples), value (nats; a blank breaks its line). ticks: decades of both axes,
-    the same for every panel of a figure; across: title of the axis of budgets. Returns an Altair chart.
+    points: series, x, y (a blank breaks its line). A reader may choose series: the chart's parameter
+    `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`.
     """
     import altair as alt
 
-    budgets, decades = ticks
-    low, high = float(points["budget"].min()), float(points["budget"].max())
     order = [name for name in styles if name in set(points["series"])]
     codes = {name: f"s{place}" for place, name in enumerate(order)}
-    rows = [
-        {"s": codes[row["series"]], "x": row["budget"], "y": row["value"] if row["value"] > 0 else None}
-        for row in points[np.isfinite(points["value"]) | points["value"].isna()].to_dict("records")
+    rows = points[np.isfinite(points["y"]) | points["y"].isna()].assign(
+        s=points["series"].map(codes),
+        y=points["y"].where(points["y"] > 0),
+        o=points["series"].isin([*strong, PRIOR, MLE, LIMIT]).map({True: 1.0, False: 0.35}),
+    )
+    tooltip = [
+        alt.Tooltip("series:N", title="architecture"),
+        alt.Tooltip("x:Q", title=axes.across, format=","),
+        alt.Tooltip("y:Q", title=axes.up, format=".3g"),
     ]
-    x = alt.X(
-        "x:Q",
-        scale=alt.Scale(type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False),
-        axis=alt.Axis(values=list(budgets), format="~s", title=across, grid=False),
-    )
-    y = alt.Y(
-        "y:Q",
-        scale=alt.Scale(type="log", domain=[decades[0], decades[-1]], nice=False),
-        axis=_log_axis(decades, "nats"),
-    )
-    line = alt.Chart(pd.DataFrame(rows)).mark_line(
-        aria=False, point=alt.OverlayMarkDef(size=11, filled=True, opacity=1)
-    )
-    chart = line.encode(
-        x=x, y=y, detail="s:N",
+    lines = alt.Chart(rows).mark_line(aria=False, point=alt.OverlayMarkDef(size=16, filled=True, opacity=1))
+    lines = lines.encode(
+        x=axes.x(), y=axes.y(), detail="s:N", opacity=_chosen(), tooltip=tooltip,
         color=_scale(alt.Color, codes, [styles[name].colour for name in order]),
         strokeDash=_scale(alt.StrokeDash, codes, [list(styles[name].dash) for name in order]),
         strokeWidth=_scale(alt.StrokeWidth, codes, [styles[name].width for name in order]),
     )  # fmt: skip
-    return chart.properties(width=330, height=270)
+    ends = alt.Chart(end_labels(rows, axes, strong)).mark_text(align="left", dx=7, fontSize=11, aria=False)
+    ends = ends.encode(
+        x="x:Q", y="at:Q", text="series:N", opacity=_chosen(),
+        color=_scale(alt.Color, codes, [styles[name].colour for name in order]),
+    )  # fmt: skip
+    chart = alt.layer(lines, ends).add_params(alt.param(name="chosen", value=None))
+    return chart.properties(width=WIDE[0], height=WIDE[1], usermeta={"codes": codes, "fluid": True})
+
+
+def end_labels(rows: pd.DataFrame, axes: Axes, strong: Sequence[str]) -> pd.DataFrame:
+    """The last point of each strong series, with `at`: its y, moved so far that no two names overlap."""
+    there = rows[rows["y"].notna() & rows["series"].isin(list(strong))]
+    last = there.sort_values("x").groupby("series", sort=False).tail(1)
+    last = last[last["x"] == rows["x"].max()].sort_values("y")
+    low, high = np.log10([axes.ticks[1][0], axes.ticks[1][-1]])
+    step = LABEL / WIDE[1] * (high - low)
+    places = np.log10(last["y"].to_numpy(dtype=float))
+    for _ in range(200):  # neighbours push each other apart, evenly
+        short = np.maximum(step - np.diff(places), 0.0) / 2
+        if not (short > 1e-9).any():
+            break
+        places[:-1] -= short
+        places[1:] += short
+    placed: pd.DataFrame = last.assign(at=10.0**places)
+    return placed
+
+
+def _chosen() -> Any:
+    """Opacity of a series: as it is, until some are chosen; then these stand out."""
+    import altair as alt
+
+    there = "isArray(chosen) && indexof(chosen, datum.s) >= 0"
+    return alt.Opacity(
+        "o:Q", scale=None, legend=None,
+        condition=[{"test": there, "value": 1}, {"test": "isArray(chosen)", "value": 0.08}],
+    )  # fmt: skip
 
 
 def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -> Any:
@@ -177,7 +236,8 @@ def powers(values: Sequence[float]) -> list[float]:
 def _scale(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:
     import altair as alt
 
-    return channel("s:N", scale=alt.Scale(domain=list(codes.values()), range=list(styles)), legend=None)
+    kind = "O" if channel is alt.StrokeWidth else "N"  # Vega-Lite warns of a width without an order
+    return channel(f"s:{kind}", scale=alt.Scale(domain=list(codes.values()), range=list(styles)), legend=None)
 
 
 def _log_axis(values: Sequence[float], title: str) -> Any:

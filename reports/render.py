@@ -1,4 +1,4 @@
-"""A run's frames to its files: records.csv, leaderboard.csv, leaderboard.md and report/index.html."""
+"""A run's frames to its files: records.csv, leaderboard.csv, leaderboard.md and the pages in report/."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import pandas as pd
 
 from reports import numbers
 from reports.leaderboard import Summary, summarise
-from reports.page import page_context, table_context
+from reports.pages.leaderboard import table_context
 from reports.plain import json_text, markdown, printable, section_table, terminal_table
 from reports.results import RECORD_COLUMNS, Results
 from reports.trials import in_order
 
 if TYPE_CHECKING:
-    from jinja2 import Environment
+    from jinja2 import Environment, Template
     from markupsafe import Markup
 
 LONGEST_PART = 26
@@ -29,19 +29,25 @@ _HERE = Path(__file__).parent
 
 
 def write_report(results: Results, folder: Path) -> None:
-    """Write a run's four files; each is written beside its place and swapped in, so none is ever half there.
+    """Write a run's files; each is written beside its place and swapped in, so none is ever half there.
 
     Raises OSError where the folder can't be written.
     """
+    from reports.site import static_files, suite_files
+
     summary = summarise(results)
     writers: dict[str, Callable[[], str]] = {
         "records.csv": lambda: records_csv(results, summary),
         "leaderboard.csv": lambda: leaderboard_csv(summary),
         "leaderboard.md": lambda: markdown_text(results, summary),
-        "report/index.html": lambda: page_text(results, summary),
     }
     for name, text in writers.items():
         swap_in(folder / name, text())
+    pages = folder / "report"
+    for name, content in static_files():
+        swap_in(pages / "static" / name, content)
+    for name, content in suite_files(results, summary):
+        swap_in(pages / name, content)
 
 
 def terminal(results: Results) -> str:
@@ -72,10 +78,9 @@ def markdown_text(results: Results, summary: Summary) -> str:
     return _environment().get_template("leaderboard.md.j2").render(table_context(results, summary))
 
 
-def page_text(results: Results, summary: Summary) -> str:
-    """`report/index.html`: one page that needs nothing but itself."""
-    style = (_HERE / "static" / "report.css").read_text(encoding="utf-8")
-    return _environment().get_template("index.html.j2").render(page_context(results, summary), style=style)
+def template(name: str) -> Template:
+    """One of our templates, with our filters."""
+    return _environment().get_template(name)
 
 
 def curly(text: str) -> str:
@@ -126,6 +131,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
     environment.filters |= {
         "markdown": markdown,
         "printable": printable,

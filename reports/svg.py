@@ -1,12 +1,23 @@
-"""Altair charts to SVG that fits into a page: no fixed size, no background, a text alternative."""
+"""Altair charts to what a page holds: an SVG without a fixed size, and the specification that drew it."""
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from html import escape
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from reports.charts import NEUTRAL, STRONG
+
+if TYPE_CHECKING:
+    from reports.pages.page import Chart
+
+NOTICE = "/* Vega, Vega-Lite and vega-embed (BSD-3-Clause, vega.github.io), bundled by vl-convert */\n"
+DIGITS = 5  # significant ones of a number that is drawn; the data beside a chart have all of them
 
 _FONT = "system-ui, sans-serif"
 _RULE = "#dddddd"
@@ -18,11 +29,58 @@ _NOISE = re.compile(
 )
 
 
-def svg(chart: Any, label: str) -> str:
-    """An SVG element with `label` as its text alternative, from an Altair chart; no network is used."""
+@dataclass(frozen=True)
+class Figure:
+    """A chart on a page: its SVG, its Vega-Lite specification as plain data, and where its numbers are."""
+
+    name: str
+    title: str
+    label: str
+    svg: str
+    spec: dict[str, Any]
+    csv: str
+
+
+def drawn(chart: Chart, csv: str) -> Figure:
+    """Draw a chart once, for readers without scripts and for print; no network is used."""
+    spec: dict[str, Any] = _rounded(_styled(chart.spec).to_dict(validate=False))
+    spec["description"] = chart.label
+    return Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv)
+
+
+@lru_cache(maxsize=1)
+def bundle() -> str:
+    """Vega, Vega-Lite and vega-embed as one script, from vl-convert; it takes a second, so it is kept."""
     import vl_convert
 
-    styled = (
+    path = _cache() / f"vega-{version('vl-convert-python')}.js"
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        pass
+    notice = (
+        "/* Vega, Vega-Lite and vega-embed, bundled by vl-convert; BSD-3-Clause, https://vega.github.io */\n"
+    )
+    text = notice + str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_suffix(f".{os.getpid()}")
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError:
+        pass  # made again the next time
+    return text
+
+
+def _cache() -> Path:
+    own = os.environ.get("POSTERIOR_BENCH_CACHE")
+    if own:
+        return Path(own)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posterior-bench"
+
+
+def _styled(chart: Any) -> Any:
+    return (
         chart.configure(background="transparent", font=_FONT, padding=4)
         .configure_view(stroke=None)
         .configure_axis(
@@ -39,19 +97,30 @@ def svg(chart: Any, label: str) -> str:
             labelFlush=False,
         )
     )
-    drawn: str = vl_convert.vegalite_to_svg(styled.to_dict(validate=False))
-    return _for_page(drawn, label)
 
 
-def _for_page(drawn: str, label: str) -> str:
-    """Take what a page doesn't want out of an SVG and add its text alternative."""
+def _rounded(part: Any) -> Any:
+    """Plain data with numbers to a few digits, and null for what JSON can't say."""
+    if isinstance(part, dict):
+        return {key: _rounded(value) for key, value in part.items()}
+    if isinstance(part, list | tuple):
+        return [_rounded(value) for value in part]
+    if isinstance(part, float):
+        return float(f"{part:.{DIGITS}g}") if math.isfinite(part) else None
+    return part
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    """An SVG for a page, without what a page doesn't want in it."""
+    import vl_convert
+
+    drawn: str = vl_convert.vegalite_to_svg(spec)
     start = drawn.index(">") + 1
     box = re.search(r'viewBox="([^"]+)"', drawn[:start])
     view = box.group(1) if box else "0 0 400 300"
     body = _NOISE.sub("", drawn[start:])
     body = re.sub(r' (d|transform)="[^"]*"', lambda found: _LONG.sub(_short, found.group(0)), body)
-    text = escape(label, quote=True)
-    return f'<svg role="img" aria-label="{text}" viewBox="{view}" class="chart"><title>{text}</title>{body}'
+    return f'<svg viewBox="{view}" class="chart" aria-hidden="true" focusable="false">{body}'
 
 
 def _short(found: re.Match[str]) -> str:

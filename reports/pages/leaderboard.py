@@ -1,4 +1,4 @@
-"""Everything that `report/index.html` and `leaderboard.md` show, ready for their templates."""
+"""The leaderboard page, and what it shares with `leaderboard.md`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from reports import numbers
 from reports.charts import decades
 from reports.derived import TARGETS
 from reports.failures import failures
-from reports.figures import learning_figure, posterior_figures
+from reports.figures import leaderboard_charts, legend
 from reports.headline import headline, integration_error
 from reports.leaderboard import Summary
+from reports.pages.page import Page, Run
 from reports.plain import board_table, budget_table
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
@@ -54,6 +55,9 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "target_rows": by_target(results, summary),
         "interval_method": interval_method(int(results.suite["seeds"])),
         "failures": failures(results),
+        "task_rows": _tasks(results),
+        "architecture_rows": _architectures(results),
+        "facts": list(_facts(results.manifest)),
         "integration": integration_error(results),
         "crossings": any(row.crossings != numbers.BLANK for row in rows),
         "manifest": results.manifest,
@@ -61,27 +65,22 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
     }
 
 
-def page_context(results: Results, summary: Summary) -> dict[str, Any]:
-    """What the page shows, figures included."""
-    context = table_context(results, summary)
-    rows: list[Row] = context["rows"]
-    best = next((row.name for row in rows if row.rank), None)
+def page(run: Run) -> Page:
+    """Return the page of a suite's leaderboard."""
+    values = table_context(run.results, run.summary)
+    rows: list[Row] = values["rows"]
     ranked = [row for row in rows if not row.reference]
     axis = gap_axis([row.overall for row in ranked])
     wide = gap_axis([cell for row in ranked for cell in row.tasks])
-    return context | {
+    charts = leaderboard_charts(run)
+    values |= {
         "axis": axis,
         "axis_ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis],
         "shade": lambda cell: shade(wide, cell),
         "bar": lambda cell: bar(axis, cell),
-        "learning": learning_figure(results, summary, "kl", "expected KL"),
-        "sparse": learning_figure(results, summary, "sparse_mean", "expected KL in the sparse region"),
-        "posteriors": posterior_figures(results, best),
-        "gaps": {row.name: row.overall.text for row in rows},
-        "task_rows": _tasks(results),
-        "architecture_rows": _architectures(results),
-        "facts": list(_facts(results.manifest)),
+        "legend_keys": legend(run),
     }
+    return Page("index.html", run.results.suite["title"], "leaderboard.html.j2", values, charts)
 
 
 def gap_axis(cells: list[Cell]) -> list[float]:

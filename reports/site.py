@@ -1,0 +1,85 @@
+"""A run's pages as files: every page, the data of its charts, style and scripts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from reports import render, svg
+from reports.charts import line_styles
+from reports.leaderboard import Summary
+from reports.pages import leaderboard, method
+from reports.pages.page import Chart, Page, Run
+from reports.results import Results
+from reports.trials import names
+
+STATIC = ("report.css", "board.js", "charts.js")
+NAVIGATION = (("Leaderboard", "index.html"), ("Method", "method.html"))
+_HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a suite's pages stand: paths relative to the suite's folder.
+
+    static: the folder of style and scripts; data: the folder with records.csv and its like; home: the page
+    that lists all suites, empty where there is none.
+    """
+
+    static: str = "static"
+    data: str = ".."
+    home: str = ""
+
+
+def suite_files(results: Results, summary: Summary, place: Place | None = None) -> Iterator[tuple[str, str]]:
+    """Yield (path in the suite's folder, text) of every page and of its charts' data."""
+    run = Run(results, summary, line_styles(names(results)[1]))
+    place = place or Place()
+    for page in pages(run):
+        yield page.path, page_text(run, page, place)
+        for chart in page.charts:
+            yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
+
+
+def static_files() -> Iterator[tuple[str, str]]:
+    """Yield (name, text) of the style and the scripts that all pages share."""
+    for name in STATIC:
+        yield name, (_HERE / "static" / name).read_text(encoding="utf-8")
+    yield "vega.js", svg.bundle()
+
+
+def pages(run: Run) -> list[Page]:
+    """Every page of a run."""
+    return [leaderboard.page(run), method.page(run)]
+
+
+def page_text(run: Run, page: Page, place: Place | None = None) -> str:
+    """A page as HTML."""
+    place = place or Place()
+    values: dict[str, Any] = {
+        "title": page.title,
+        "suite": run.results.suite,
+        "figures": {
+            chart.name: svg.drawn(chart, _href(page, data_path(page, chart))) for chart in page.charts
+        },
+        "blocks": page.blocks,
+        "navigation": [(text, _href(page, path), path == page.path) for text, path in NAVIGATION],
+        "static": _href(page, place.static),
+        "data": _href(page, place.data),
+        "home": _href(page, place.home) if place.home else "",
+        "to": lambda path: _href(page, path),
+    }
+    return render.template(page.template).render(values | dict(page.values))
+
+
+def data_path(page: Page, chart: Chart) -> str:
+    """Where a chart's numbers stand in the suite's folder."""
+    return f"data/{PurePosixPath(page.path).with_suffix('').as_posix().replace('/', '-')}-{chart.name}.csv"
+
+
+def _href(page: Page, path: str) -> str:
+    """A path in the suite's folder as a link from a page."""
+    return os.path.relpath(path, PurePosixPath(page.path).parent).replace(os.sep, "/")
