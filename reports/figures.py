@@ -98,15 +98,17 @@ def posterior_figures(results: Results, best: str | None) -> list[Figure]:
 def _posterior(results: Results, name: str, shown: list[int]) -> Figure:
     panels = []
     for task in names(results)[0]:
-        curves = results.curves.get(task)
-        if curves is None or not any((name, budget) in curves.outputs for budget in shown):
+        picture = results.pictures.get(task)
+        if picture is None or len(picture.shape) != 1:
+            continue
+        if not any((name, budget) in picture.outputs for budget in shown):
             continue
         label = (
             f"Exact posterior P(class 1 given x) of the task {task} against the output of {name} "
             f"{learned_from(results.suite)} {', '.join(f'{budget:,}' for budget in shown)} examples, "
-            f"over x from {curves.x[0]:g} to {curves.x[-1]:g}."
+            f"over x from {picture.x[0, 0]:g} to {picture.x[-1, 0]:g}."
         )
-        panels.append(Panel(task, svg(posterior_chart(curves, name, shown), label)))
+        panels.append(Panel(task, svg(posterior_chart(picture, name, shown), label)))
     keys = [Key("exact posterior", NEUTRAL, width=6, opacity=0.45)]
     for budget in shown:
         count = batches(results.suite, budget)
