@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.results import Curves
+from reports.results import Picture
 
 # Okabe and Ito's hues, the light ones darkened to 3:1 on white; `report.css` has their dark-mode partners.
 HUES = ("#0072b2", "#d55e00", "#009270", "#b8528c", "#9a7400", "#332288")
@@ -156,7 +156,7 @@ def _chosen() -> Any:
     )  # fmt: skip
 
 
-def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -> Any:
+def posterior_chart(picture: Picture, architecture: str, budgets: Sequence[int]) -> Any:
     """Exact posterior against an architecture's output at several budgets, over a task's window.
 
     The exact P(class 1 | x) is the thick neutral line; the outputs are means over seeds, coloured from the
@@ -164,13 +164,14 @@ def posterior_chart(curves: Curves, architecture: str, budgets: Sequence[int]) -
     """
     import altair as alt
 
-    keep = np.unique(np.linspace(0, curves.x.size - 1, min(curves.x.size, 181)).round().astype(int))
-    x = curves.x[keep]
-    shown = [budget for budget in budgets if (architecture, budget) in curves.outputs]
-    outputs = {budget: curves.outputs[architecture, budget][:, keep, 1] for budget in shown}
+    count = len(picture.x)
+    keep = np.unique(np.linspace(0, count - 1, min(count, 181)).round().astype(int))
+    x = picture.x[keep, 0]
+    shown = [budget for budget in budgets if (architecture, budget) in picture.outputs]
+    outputs = {budget: picture.outputs[architecture, budget][:, keep, 1] for budget in shown}
     outputs = {budget: output for budget, output in outputs.items() if len(output)}
     across, up = _window(float(x[0]), float(x[-1]))
-    exact = pd.DataFrame({"x": x, "p": curves.exact[keep, 1]})
+    exact = pd.DataFrame({"x": x, "p": picture.posterior[keep, 1]})
     thick = alt.Chart(exact).mark_line(
         aria=False, stroke=NEUTRAL, strokeWidth=7, opacity=0.4, strokeCap="round"
     )

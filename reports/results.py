@@ -15,16 +15,39 @@ RECORD_COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Curves:
-    """Posterior curves of one task with one input, on an even grid over its display window.
+class Picture:
+    """Where a task's densities, exact posterior and outputs are drawn.
 
-    x: (m,); exact: (m, k) posterior probabilities; outputs: {(architecture, budget): (seeds, m, k)}
-    probabilities of the trials that succeeded, in order of their seeds.
+    axes: ("x",), ("x1", "x2"), or of more inputs ("component 1", "component 2").
+    shape: of an even grid over the display window, (columns,) or (rows, columns), row by row from low x2 to
+    high, x1 rising along a row; () for scattered points that stand for P(x).
+    x: (m, 1) or (m, 2), in coordinates of the axes. log_joint: (m, k) nats, exact.
+    sparse: (m,) bool, outside the highest-density region that holds 99 %.
+    outputs: {(architecture, budget): (seeds, m, k)} float32 probabilities of the trials that succeeded, in
+    order of their seeds; a run of an older version may lack some or all.
+    shares: of the variance, one a component; empty where axes are inputs.
     """
 
+    axes: tuple[str, ...]
+    shape: tuple[int, ...]
     x: np.ndarray
-    exact: np.ndarray
+    log_joint: np.ndarray
+    sparse: np.ndarray
     outputs: Mapping[tuple[str, int], np.ndarray]
+    shares: tuple[float, ...] = ()
+
+    @property
+    def log_density(self) -> np.ndarray:
+        """Log p(x) in nats, (m,); -inf where the density is 0."""
+        return np.asarray(np.logaddexp.reduce(self.log_joint, axis=1))
+
+    @property
+    def posterior(self) -> np.ndarray:
+        """P(c|x), (m, k), by Bayes' rule; uniform where the density is 0."""
+        density, classes = self.log_density[:, None], self.log_joint.shape[1]
+        there = np.isfinite(density)
+        shares = np.exp(self.log_joint - np.where(there, density, 0.0))
+        return np.asarray(np.where(there, shares, 1 / classes))
 
 
 @dataclass(frozen=True)
@@ -52,12 +75,15 @@ class Results:
     `budget` int, `status` one of ok, failed, timeout, skipped.
     tasks: index name; description, classes, entropy, bayes_error, information (nats), crossings (count of
     the exact posterior), parameters (k of the k/2N law, NaN where the task names no family), low, high
-    (display window).
+    (display window). Where known (else absent, or NaN in a run of an older version): version; priors (list of
+    float); checks and known (lists of one-line texts: how `runner verify` checks the task, and what is known
+    of it exactly and from where).
     architectures: index name; description, kind ("network", "estimator" or "reference"). Where known: family;
     base and recipes (the name without any recipes, and the list of these in order, such as "lr(0.01)");
     learning_rate (NaN where there is none); calibration ("" for none); soft_labels (trained on exact
-    posteriors in place of labels).
-    curves: {task: Curves}, tasks with one input only. predictions: {task: Predictions}.
+    posteriors in place of labels); version; facts (list of [label, text], in the order to show: its recipe,
+    or its class and parameters); limit (a sentence on where training leads with infinite data).
+    pictures: {task: Picture}; a task that can't be drawn has none. predictions: {task: Predictions}.
     manifest: versions, machine, commit, command, wall_seconds, started, as in manifest.json.
     """
 
@@ -65,6 +91,6 @@ class Results:
     records: pd.DataFrame
     tasks: pd.DataFrame
     architectures: pd.DataFrame
-    curves: Mapping[str, Curves]
+    pictures: Mapping[str, Picture]
     manifest: Mapping[str, Any]
     predictions: Mapping[str, Predictions] = field(default_factory=dict)

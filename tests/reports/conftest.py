@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports.results import RECORD_COLUMNS, Curves, Results
+from reports.results import RECORD_COLUMNS, Picture, Results
 
 TASKS = ("gauss-separated", "gauss-nested", "gauss-sparse-tail")
 NETWORKS = ("linear", "mlp-16x16", "mlp-64x64", "resnet-64", "fourier-64")
@@ -63,22 +63,78 @@ def _trial(task: str, architecture: str, seed: int, budget: int, rng: np.random.
     return [(*key, metric, region, value, error, "ok", reason) for (metric, region), value in numbers.items()]
 
 
-def _curves(task: str, seeds: int, rng: np.random.Generator) -> Curves:
-    x = np.linspace(-4, 7, 111)
+def _pictured(task: str, seeds: int, rng: np.random.Generator) -> Picture:
+    """A picture of two normal densities with one input."""
+    x = np.linspace(-4, 7, 201)
     logit = {
         "gauss-separated": 3 * x - 4.5,
         "gauss-nested": -0.375 * x**2 + x + 0.19,
         "gauss-sparse-tail": (x**2 / 4 - (x - 3) ** 2) / 2 + np.log(2),
     }[task]
-    exact = 1 / (1 + np.exp(-logit))
+    spread = 1 if task == "gauss-separated" else 2  # of class 0, which lies at 0; class 1 has spread 1
+    first = -((x / spread) ** 2) / 2 - np.log(spread * np.sqrt(2 * np.pi)) + np.log(0.5)
+    log_joint = np.stack([first, first + logit], axis=-1)
+    return Picture(
+        axes=("x",),
+        shape=(201,),
+        x=x[:, None],
+        log_joint=log_joint,
+        sparse=np.abs(x - 1.5) > 4,
+        outputs=_outputs(logit, seeds, rng, x),
+    )
+
+
+def _outputs(
+    logit: np.ndarray, seeds: int, rng: np.random.Generator, x: np.ndarray
+) -> dict[tuple[str, int], np.ndarray]:
+    """Outputs of two classes that come closer to a logit (m,) with the budget; noise grows with x (m,)."""
     outputs = {}
     for number, name in enumerate(NETWORKS):
         for budget in BUDGETS:
             wrong = (budget / 640) ** -(0.25 + 0.05 * number)
             noise = rng.normal(0, 0.5 * wrong, (seeds, 1)) + rng.normal(0, 0.2 * wrong, (seeds, 1)) * x
             q = 1 / (1 + np.exp(-(logit * (1 - 0.8 * wrong) + noise)))
-            outputs[name, budget] = np.stack([1 - q, q], axis=-1)
-    return Curves(x=x, exact=np.stack([1 - exact, exact], axis=-1), outputs=outputs)
+            outputs[name, budget] = np.stack([1 - q, q], axis=-1).astype(np.float32)
+    return outputs
+
+
+def _two_normals(x: np.ndarray) -> np.ndarray:
+    """Log joint (m, 2) of two round normal densities at (0, 0) and (2, 0), as likely as each other."""
+    squares = np.stack([((x - mean) ** 2).sum(axis=1) for mean in ([0, 0], [2, 0])], axis=-1)
+    return -squares / 2 - np.log(2 * np.pi) + np.log(0.5)
+
+
+def plane_picture(seeds: int = 6, side: int = 40) -> Picture:
+    """A picture with two inputs: two round normal densities on a grid over [-4, 6] x [-5, 5]."""
+    across, up = np.meshgrid(np.linspace(-4, 6, side), np.linspace(-5, 5, side))
+    x = np.stack([across.ravel(), up.ravel()], axis=-1)
+    joint = _two_normals(x)
+    return Picture(
+        axes=("x1", "x2"),
+        shape=(side, side),
+        x=x,
+        log_joint=joint,
+        sparse=np.hypot(np.clip(np.abs(x[:, 0] - 1) - 1, 0, None), x[:, 1]) > 3,
+        outputs=_outputs(joint[:, 1] - joint[:, 0], seeds, np.random.default_rng(2), x[:, 0]),
+    )
+
+
+def scatter_picture(seeds: int = 6, points: int = 300) -> Picture:
+    """A picture of many inputs: points of two round normal densities, on their first two components."""
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(points, 2))
+    x[::2, 0] += 2
+    joint = _two_normals(x)
+    density = np.logaddexp.reduce(joint, axis=1)
+    return Picture(
+        axes=("component 1", "component 2"),
+        shape=(),
+        x=x,
+        log_joint=joint,
+        sparse=density <= np.sort(density)[points // 100 - 1],
+        outputs=_outputs(joint[:, 1] - joint[:, 0], seeds, rng, x[:, 0]),
+        shares=(0.5, 0.25),
+    )
 
 
 def _suite(seeds: int) -> dict[str, Any]:
@@ -143,7 +199,7 @@ def build_results(seeds: int = 6, shuffle: int = 0) -> Results:
         records=records,
         tasks=_tasks(),
         architectures=_architectures(),
-        curves={task: _curves(task, seeds, rng) for task in TASKS},
+        pictures={task: _pictured(task, seeds, rng) for task in TASKS},
         manifest={
             "versions": {"posterior-bench": "0.1.0", "torch": "2.13.0", "numpy": "2.4.0"},
             "machine": {"cpu": "Example CPU", "cores": 2},

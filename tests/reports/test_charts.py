@@ -85,13 +85,13 @@ def test_the_limit_is_drawn_over_all_x_only(results, summary):
 
 
 def test_posterior_panel_draws_the_exact_curve_where_it_is(results):
-    curves = results.curves["gauss-separated"]
-    drawing = svg(posterior_chart(curves, "mlp-64x64", [640, 640_000]), "label")
+    picture = results.pictures["gauss-separated"]
+    drawing = svg(posterior_chart(picture, "mlp-64x64", [640, 640_000]), "label")
     exact = next(path for colour, path in _lines(drawing) if colour == NEUTRAL)
     pixels = np.array([float(n) for n in re.findall(r"-?[\d.]+", exact)]).reshape(-1, 2)
     x = -4 + 11 * pixels[:, 0] / 330
     p = 1.02 - 1.04 * pixels[:, 1] / 190
-    np.testing.assert_allclose(p, np.interp(x, curves.x, curves.exact[:, 1]), atol=0.006)
+    np.testing.assert_allclose(p, np.interp(x, picture.x[:, 0], picture.posterior[:, 1]), atol=0.006)
     assert {RAMP[-1], RAMP[-2]} <= {colour for colour, _ in _lines(drawing)}
 
 

@@ -49,7 +49,7 @@ def test_headings_and_rows_of_a_terminal_differ(results):
         records=results.records.replace({"architecture": rows, "task": tasks}),
         architectures=results.architectures.rename(index=rows),
         tasks=results.tasks.rename(index=tasks),
-        curves={},
+        pictures={},
     )
     lines = terminal(renamed).splitlines()
     assert max(map(len, lines)) <= 80

@@ -241,7 +241,9 @@ def test_runs_of_other_shapes_are_reported(results, tmp_path):
     records = results.records
     kept = records[(records["task"] == "gauss-nested") & (records["budget"] == 640) & (records["seed"] < 3)]
     kept = kept[kept["architecture"].isin(["linear", "oracle"])]
-    small = dataclasses.replace(results, suite={**one, "pool": 100_000}, records=kept, curves={}, manifest={})
+    small = dataclasses.replace(
+        results, suite={**one, "pool": 100_000}, records=kept, pictures={}, manifest={}
+    )
     write_report(small, tmp_path)
     text = (tmp_path / "report" / "index.html").read_text(encoding="utf-8")
     assert "incomplete last batch is dropped" in text and "at least 5 seeds" in text

@@ -164,7 +164,7 @@ def build_dataset_results(old: Results, seeds: int = 6) -> Results:
             classes=list(NEW_TASKS.values()), crossings=[2.0, np.nan], parameters=[3.0, np.nan]
         ),
         architectures=_new_architectures(),
-        curves={},
+        pictures={},
         manifest=old.manifest,
         predictions=predictions,
     )
