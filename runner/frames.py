@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.results import RECORD_COLUMNS, Curves, Predictions, Results
+from reports.results import RECORD_COLUMNS, Picture, Predictions, Results
 from runner.store import Store, StoreError
 
 MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that not every task has
@@ -34,7 +34,7 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
         records=_records(store, seeds, set(suite["budgets"])),
         tasks=_as_floats(_summaries(store, "task", suite["tasks"])),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
-        curves=_curves(store, seeds, suite["tasks"]),
+        pictures=_curves(store, seeds, suite["tasks"]),
         predictions=_predictions(store, seeds, suite["tasks"]),
         manifest=manifest,
     )
@@ -67,15 +67,19 @@ def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame([found[name] for name in names], index=pd.Index(names, name="name"))
 
 
-def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]) -> dict[str, Curves]:
+def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]) -> dict[str, Picture]:
     outputs = _by_cell(store, "curve", seeds, tasks)
     found = {}
     for task, x_blob, p_blob in store.rows("SELECT name, x, log_posterior FROM task"):
         x = np.frombuffer(x_blob, dtype="<f4")
         if task in outputs and len(x):
-            found[task] = Curves(
-                x=x,
-                exact=_probabilities(p_blob, len(x)),
+            shape = (len(x), -1)
+            found[task] = Picture(
+                axes=("x",),
+                shape=(len(x),),
+                x=x[:, None],
+                log_joint=np.frombuffer(p_blob, dtype="<f4").reshape(shape).astype(np.float64),
+                sparse=np.zeros(len(x), dtype=bool),
                 outputs={
                     key: np.stack([_probabilities(by_seed[seed], len(x)) for seed in sorted(by_seed)])
                     for key, by_seed in outputs[task].items()
