@@ -98,4 +98,11 @@ def test_everything_is_reached_by_the_tab_key(page):
     for _ in range(120):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"board-measure", "board-budget", "board-filter", "sort", "scroll board-box fits", "key"} <= reached
+    assert {
+        "board-measure",
+        "board-budget",
+        "board-filter",
+        "sort",
+        "scroll board-box fits",
+        "key",
+    } <= reached

@@ -105,7 +105,8 @@ def test_a_legend_button_brings_out_its_line_in_every_chart(read, report):
     reader = read()
     page = reader.open(report / "index.html")
     reader.scroll()
-    faint = "[...document.querySelectorAll('#chart-learning .mark-line path')].map((p) => p.getAttribute('opacity'))"
+    lines = "[...document.querySelectorAll('#chart-learning .mark-line path')]"
+    faint = f"{lines}.map((line) => line.getAttribute('opacity'))"
     before = page.evaluate(faint)
     button = page.locator("button.key", has_text="linear").first
     button.focus()
