@@ -117,9 +117,11 @@ def _departs(x: _Numbers, logs: _Numbers, start: int) -> bool:
 
 def _curves(frame: pd.DataFrame, task: str, name: str) -> tuple[list[int], _Numbers]:
     """Budgets, and log KL of every seed at each, NaN where there is none."""
-    if not any(key[:2] == (task, name) for key in frame.index):
+    key: Any = (task, name)
+    index: Any = frame.index
+    if key not in index.droplevel(["budget", "seed"]):
         return [], np.empty((0, 0))
-    cell = cast(pd.DataFrame, frame.loc[cast(Any, (task, name))])
+    cell = cast(pd.DataFrame, frame.loc[key])
     value = cell["kl"].clip(lower=cell["kl_error"].clip(lower=ROUNDING))
     wide = value.where(cell["kl"].notna()).unstack("budget").sort_index(axis=1)
     return [int(budget) for budget in wide.columns], log(wide.to_numpy(dtype=float))
