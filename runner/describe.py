@@ -6,10 +6,10 @@ from typing import Any
 
 from benchmarks import registry
 from benchmarks.architecture import Network
-from benchmarks.task import log_posterior
 from runner import plan
+from runner.pictures import drawing
 from runner.plan import Trial
-from runner.records import curve_points, evaluation_of, representatives_of
+from runner.records import evaluation_of, representatives_of
 from runner.scoring import task_summary
 from runner.store import Store, TaskDescription
 from suites.suite import Suite
@@ -20,9 +20,8 @@ def describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
     tasks = {}
     for name in suite.tasks:
         evaluation, (chosen, weights) = evaluation_of(name), representatives_of(name)
-        x = curve_points(evaluation)
-        curve, exact = log_posterior(registry.task(name), x), evaluation.log_posterior[chosen]
-        tasks[name] = TaskDescription(task_summary(name), x, curve, weights, exact)
+        exact = evaluation.log_posterior[chosen]
+        tasks[name] = TaskDescription(task_summary(name), drawing(name), weights, exact)
     architectures = {}
     rows = plan.learned_rows(suite)
     for name in [*rows, *suite.reference]:

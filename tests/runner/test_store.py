@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from runner import frames
+from runner.pictures import Drawing
 from runner.plan import Trial
 from runner.records import Record, TrialResult
 from runner.store import (
@@ -34,7 +35,8 @@ def result(id="a", value=0.125, seed=0):
 def describe(store, ids, name="linear"):
     suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": [name], "reference": []}
     x, log_p = np.array([[0.0], [1.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
-    task = TaskDescription({"description": "d"}, x, log_p, np.array([0.25, 0.75]), log_p[::-1])
+    drawing = Drawing(("x",), (2,), x, log_p - 1, np.array([True, False]))
+    task = TaskDescription({"description": "d"}, drawing, np.array([0.25, 0.75]), log_p[::-1])
     store.describe(
         {"suite": suite, "trials": ids},
         {"gauss-nested": task},
@@ -56,9 +58,11 @@ def test_what_goes_in_comes_out(tmp_path):
     failed = found.records[found.records.status == "failed"]
     assert failed.value.isna().all()
     assert set(failed.reason) == {"it broke"}
-    curves = found.curves["gauss-nested"]
-    np.testing.assert_allclose(curves.exact, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
-    np.testing.assert_allclose(curves.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
+    picture = found.pictures["gauss-nested"]
+    assert (picture.axes, picture.shape, picture.sparse.tolist()) == (("x",), (2,), [True, False])
+    np.testing.assert_allclose(picture.posterior, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(picture.log_density, [-1, -1], rtol=1e-6)
+    np.testing.assert_allclose(picture.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
     kept = found.predictions["gauss-nested"]
     assert kept.weights.tolist() == [0.25, 0.75]
     np.testing.assert_allclose(kept.log_posterior, np.log([[0.1, 0.9], [0.5, 0.5]]), rtol=1e-6)
@@ -149,7 +153,7 @@ def text(path):
     ("make", "words"),
     [
         (foreign, "found another program's"),
-        (newer, "expected schema 2 or older, found 3"),
+        (newer, "expected schema 3 or older, found 4"),
         (text, "not a database"),
     ],
 )
