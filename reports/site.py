@@ -36,12 +36,16 @@ class Place:
 
 def suite_files(results: Results, summary: Summary, place: Place | None = None) -> Iterator[tuple[str, str]]:
     """Yield (path in the suite's folder, text) of every page and of its charts' data."""
-    run = Run(results, summary, line_styles(names(results)[1]))
-    place = place or Place()
+    run = run_of(results, summary)
     for page in pages(run):
         yield page.path, page_text(run, page, place)
         for chart in page.charts:
             yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
+
+
+def run_of(results: Results, summary: Summary) -> Run:
+    """A run with the styles that its own rows have, in the suite's order."""
+    return Run(results, summary, line_styles(names(results)[1]))
 
 
 def static_files() -> Iterator[tuple[str, str]]:
