@@ -13,7 +13,6 @@ from benchmarks.task import Array, Task, checked_log_joint, log_density
 from runner.records import curve_points, curve_shape, evaluation_of, representatives_of
 
 SCATTERED = 600  # representatives of P(x) that are drawn of a task with many inputs
-NEAREST = 9  # points on the sparse region's boundary whose density tells where it lies
 REGION = "sparse99"
 
 
@@ -77,12 +76,11 @@ def components(x: Array, weights: Array) -> tuple[Array, Array]:
 
 
 def boundary(task: Task, evaluation: Evaluation) -> float:
-    """Return the log density in nats below which P(x) holds 1 %; -inf where that is no region."""
-    share = _sparse_share(evaluation)
-    if not share.any():
-        return -np.inf
-    nearest = np.argsort(np.abs(share - 0.5), kind="stable")[:NEAREST]
-    return float(np.median(log_density(task, evaluation.x[nearest])))
+    """Return the log density in nats below which P(x) holds 1 %, interpolated between points."""
+    log_p, mass = log_density(task, evaluation.x), evaluation.weights["all"]
+    order = np.argsort(log_p)
+    below = np.cumsum(mass[order]) - mass[order] / 2
+    return float(np.interp(1 - SPARSE[REGION], below, log_p[order]))
 
 
 def _sparse_share(evaluation: Evaluation) -> Array:

@@ -38,7 +38,7 @@ CREATE TABLE picture (
 # Schema 2 knew the exact posterior of a line and no density.
 CURVES_TO_PICTURES = """
 INSERT INTO picture
-    SELECT name, '{"axes": ["x"], "shape": [' || length(x) / 4 || '], "density": false}',
+    SELECT name, '{"axes": ["x"], "shape": [' || (length(x) / 4) || '], "density": false}',
         x, log_posterior, x''
     FROM task WHERE length(x) > 0;
 ALTER TABLE task DROP COLUMN x;
