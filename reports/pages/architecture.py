@@ -90,7 +90,7 @@ def facts(run: Run, every: Everyone, name: str) -> list[tuple[str, str]]:
     found += [("Trainable parameters", size)] if size != numbers.BLANK else []
     told = _value(run, name, "facts")
     if isinstance(told, list | tuple):
-        found += [(str(label), str(text)) for label, text in told]
+        found += [(f"{str(label)[:1].upper()}{str(label)[1:]}", str(text)) for label, text in told]
     return found
 
 
