@@ -153,9 +153,9 @@ CALIBRATION = (
                 under("∑", "b"), sub("W", "b"), "KL (", _BIN, "‖", sub("q", "b"), ")",
             ),
         ),
-        "What a better map of q's outputs alone could take away: E KL(E[p|q] ‖ q), with 100 bins of equal "
-        "mass W along q's log-odds and means over a bin for the expectation. With more than two classes each class is taken against the rest and the "
-        "mean stands as calibration_loss_ovr; the same holds for the next two.",
+        "What a better map of q's outputs alone could take away: E KL(E[p|q] ‖ q), as means over 100 bins of "
+        "equal mass W along q's log-odds. With more than two classes each class is taken against the rest, "
+        "and the mean stands as calibration_loss_ovr; the same holds for the next two.",
     ),
     Definition(
         "Grouping loss",
