@@ -12,8 +12,9 @@ from reports import numbers
 from reports.comparisons import mean_entry, split
 from reports.derived import TARGETS
 from reports.failures import Failure, failures
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
 from reports.means import Means, arithmetic_means
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections import Block, Entry, Line, Table

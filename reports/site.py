@@ -43,6 +43,7 @@ def suite_files(results: Results, summary: Summary, place: Place | None = None) 
     run = run_of(results, summary)
     for page in pages(run):
         yield page.path, page_text(run, page, place)
+        yield from page.files.items()
         for chart in page.charts:
             yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
 
