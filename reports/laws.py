@@ -29,10 +29,8 @@ class Law:
 
 
 def laws(every: Everyone, name: str) -> list[Law]:
-    """Return the learning-curve exponent of a row on every task; empty where a run has none of it."""
-    table = getattr(every.summary, "exponents", None)
-    if table is None or table.empty:
-        return []
+    """Return the learning-curve exponent of a row on every task; empty for `oracle` and `prior`."""
+    table = every.summary.exponents
     rows = {row["task"]: row for row in table[table["architecture"] == name].to_dict("records")}
     return [_law(every, name, task, rows[task]) for task in every.tasks if task in rows]
 
