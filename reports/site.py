@@ -71,6 +71,7 @@ def page_text(run: Run, page: Page, place: Place | None = None) -> str:
     values: dict[str, Any] = {
         "title": page.title,
         "suite": run.results.suite,
+        "manifest": run.results.manifest,
         "figures": {
             chart.name: svg.drawn(chart, _href(page, data_path(page, chart))) for chart in page.charts
         },
