@@ -49,6 +49,8 @@ class Row:
     counts: str
     complete: bool  # every trial that was to run did, and none failed
     note: str
+    rank_span: str  # ranks it may have by the tests, such as 1-3; empty where there were none
+    letters: str  # shared by rows that can't be told apart
 
 
 def board(results: Results, summary: Summary, digits: int = 3) -> list[Row]:
@@ -140,6 +142,8 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         counts=f"{whole['ok']}/{whole['total']}",
         complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,
         note=str(whole["note"] or ""),
+        rank_span=numbers.ranks(whole["rank_low"], whole["rank_high"]),
+        letters=str(whole["letters"] or ""),
     )
 
 
