@@ -43,7 +43,7 @@ class Figure:
 
 def drawn(chart: Chart, csv: str) -> Figure:
     """Draw a chart once, for readers without scripts and for print; no network is used."""
-    spec: dict[str, Any] = _rounded(_styled(chart.spec).to_dict(validate=False))
+    spec: dict[str, Any] = _drawable(_styled(chart.spec).to_dict(validate=False))
     spec["description"] = chart.label
     return Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv)
 
@@ -99,12 +99,17 @@ def _styled(chart: Any) -> Any:
     )
 
 
-def _rounded(part: Any) -> Any:
-    """Plain data with numbers to a few digits, and null for what JSON can't say."""
+def _drawable(part: Any) -> Any:
+    """Plain data with numbers to a few digits, null for what JSON can't say, and text that can be drawn.
+
+    A control character in a text ends vl-convert's whole process.
+    """
     if isinstance(part, dict):
-        return {key: _rounded(value) for key, value in part.items()}
+        return {key: _drawable(value) for key, value in part.items()}
     if isinstance(part, list | tuple):
-        return [_rounded(value) for value in part]
+        return [_drawable(value) for value in part]
+    if isinstance(part, str):
+        return "".join(sign if sign.isprintable() else "�" for sign in part)
     if isinstance(part, float):
         return float(f"{part:.{DIGITS}g}") if math.isfinite(part) else None
     return part
