@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -107,19 +107,21 @@ def compare(results: Results, first: str, second: str, measure: Measure = GAP) -
     return replace(compare_all(two, frame, measure)[0], reference=reference)
 
 
-def compare_all(results: Results, frame: pd.DataFrame, measure: Measure = GAP) -> list[Comparison]:
-    """Compare every two learned rows, in the suite's order; frame: from `trials`."""
+def compare_all(
+    results: Results, frame: pd.DataFrame, measure: Measure = GAP, table: pd.DataFrame | None = None
+) -> list[Comparison]:
+    """Compare every two learned rows, in the suite's order; frame: from `trials`, table: from `pairs`."""
     found = blocks(results, frame, measure)
     budgets, rows = found.budgets, found.rows
     means = _means(frame, measure)
-    table = _by_pair(pair_table(found))
+    rows_of = _by_pair(pair_table(found) if table is None else table)
     trouble = {name: _trouble(frame, measure, name, budgets[-1]) for name in rows}
     compared = []
     for one, other in zip(*np.triu_indices(len(rows), 1), strict=True):
         pair = (rows[one], rows[other])
         lines = {
-            key: _line(key, [means.get((*key, name), NAN) for name in pair], row)
-            for key, row in _grid(budgets, found.tasks, table.get(pair, {})).items()
+            key: _line(key, (means.get((*key, pair[0]), NAN), means.get((*key, pair[1]), NAN)), row)
+            for key, row in _grid(budgets, found.tasks, rows_of.get(pair, {})).items()
         }
         more = _more(found, int(one), int(other))
         both = (trouble[pair[0]], trouble[pair[1]])
@@ -136,7 +138,7 @@ def _grid(
 
 def _by_pair(table: pd.DataFrame) -> dict[tuple[str, str], dict[tuple[int, str], Mapping[str, Any]]]:
     found: dict[tuple[str, str], dict[tuple[int, str], Mapping[str, Any]]] = {}
-    for row in table.to_dict("records"):
+    for row in cast(list[dict[str, Any]], table.to_dict("records")):
         found.setdefault((row["a"], row["b"]), {})[row["budget"], row["task"]] = row
     return found
 
@@ -145,11 +147,15 @@ def _means(frame: pd.DataFrame, measure: Measure) -> dict[tuple[int, str, str], 
     """Geometric means of a measure, {(budget, task, row): value}, `overall` where every task has one."""
     each = grouped_geometric_mean(frame[measure.key], CELL)
     over = grouped_geometric_mean(each, ("architecture", "budget"))
-    found = {(int(key[2]), str(key[0]), str(key[1])): float(value) for key, value in each.items()}
-    return found | {(int(key[1]), OVERALL_NAME, str(key[0])): float(value) for key, value in over.items()}
+    found = {(int(key[2]), str(key[0]), str(key[1])): float(value) for key, value in _items(each)}
+    return found | {(int(key[1]), OVERALL_NAME, str(key[0])): float(value) for key, value in _items(over)}
 
 
-def _line(key: tuple[int, str], means: Sequence[float], row: Mapping[str, Any]) -> Line:
+def _items(series: pd.Series) -> list[tuple[tuple[Any, ...], float]]:
+    return cast(list[tuple[tuple[Any, ...], float]], list(series.items()))
+
+
+def _line(key: tuple[int, str], means: tuple[float, float], row: Mapping[str, Any]) -> Line:
     line = Line(key[1], key[0], *means)
     if not row:
         return line

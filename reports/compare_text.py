@@ -177,9 +177,9 @@ def cells(line: Line, what: str) -> list[str]:
         numbers.number(line.second),
         numbers.number(line.ratio) if line.compared else "not compared",
         numbers.span(line.low, line.high, 3),
-        _p(p),
-        _p(line.flip),
-        "" if math.isnan(line.wins) else f"{100 * line.wins:.0f} %",
+        numbers.p_text(p),
+        numbers.p_text(line.flip),
+        numbers.share(line.wins),
     ]
 
 
@@ -240,7 +240,3 @@ def json_text(found: Comparison) -> str:
         ],
     }
     return json.dumps(told, indent=1, allow_nan=False)
-
-
-def _p(p: float) -> str:
-    return "" if math.isnan(p) else numbers.p_value(p).removeprefix("p ").removeprefix("= ")

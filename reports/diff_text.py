@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
@@ -162,9 +161,9 @@ def _line(change: Change, with_budget: bool) -> list[str]:
         ratio = f"{change.new_lost} of {change.new_trials} lost"
     elif change.verdict == "regained":
         ratio = f"{change.old_lost} of {change.old_trials} regained"
-    p = "" if math.isnan(change.holm) else numbers.p_value(change.holm).removeprefix("p ").removeprefix("= ")
     budget = [numbers.count(change.budget)] if with_budget else []
-    return [change.architecture, change.task, *budget, ratio, numbers.span(change.low, change.high), p]
+    span = numbers.span(change.low, change.high, 3)
+    return [change.architecture, change.task, *budget, ratio, span, numbers.p_text(change.holm)]
 
 
 def _some(words: Iterable[str]) -> str:

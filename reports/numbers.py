@@ -93,3 +93,13 @@ def tick(value: float) -> str:
 def p_value(p: float) -> str:
     """A p-value with its sign, as in a sentence: `p = 0.034`, `p < 0.0001`."""
     return "p < 0.0001" if p < 0.0001 else f"p = {number(p, 2)}"
+
+
+def p_text(p: float) -> str:
+    """A p-value alone, as in a table: `0.034`, `< 0.0001`; empty where there is none."""
+    return "" if missing(p) else p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def share(fraction: float) -> str:
+    """A share in whole percents: `67 %`; empty where there is none."""
+    return "" if missing(fraction) else f"{100 * fraction:.0f} %"
