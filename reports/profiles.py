@@ -18,7 +18,7 @@ from reports.means import Means, arithmetic_means
 from reports.measures import GAP
 from reports.pairs import OVERALL_NAME
 from reports.results import Results
-from reports.rows import Cell, Row, board, by_budget, by_target, ranks_between
+from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections import Block, Entry, Line, Table
 from reports.trials import largest_budget, names
 from reports.variants import neighbours
@@ -154,7 +154,7 @@ def rank(row: Mapping[Any, Any]) -> Entry:
     place = row.get("rank")
     if place is None or pd.isna(place):
         return Entry(numbers.BLANK)
-    span = ranks_between(row.get("rank_low"), row.get("rank_high"))
+    span = numbers.ranks(row.get("rank_low"), row.get("rank_high"))
     letters = row.get("letters")
     parts = ("" if span == str(place) else span, letters)
     return Entry(str(place), " ".join(part for part in parts if isinstance(part, str) and part))

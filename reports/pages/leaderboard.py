@@ -44,6 +44,7 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "budgets": [(budget, batches(results.suite, budget)) for budget in budgets],
         "tasks": tasks,
         "rows": rows,
+        "ranks_tested": any(row.rank_span for row in rows),
         "gap_by_budget": gaps,
         "targets": targets,
         "board_table": board_table(rows, tasks, targets),
