@@ -91,11 +91,18 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
     return sorted({known[int(np.abs(logs - aim).argmin())] for aim in aims})
 
 
-def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, strong: Sequence[str]) -> Any:
+def line_chart(
+    points: pd.DataFrame,
+    styles: Mapping[str, Style],
+    axes: Axes,
+    strong: Sequence[str],
+    series: str = "architecture",
+) -> Any:
     """Positive numbers on log-log axes, a line a series, with the strong ones named at their ends.
 
-    points: series, x, y (a blank breaks its line). A reader may choose series: the chart's parameter
-    `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`.
+    points: series, x, y (a blank breaks its line); series: what one is, for tooltips. A
+    reader may choose series: the chart's parameter `chosen` holds their codes, which stand under `codes` in
+    the specification's `usermeta`.
     """
     import altair as alt
 
@@ -107,7 +114,7 @@ def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, st
         o=points["series"].isin([*strong, PRIOR, MLE, LIMIT]).map({True: 1.0, False: 0.35}),
     )
     tooltip = [
-        alt.Tooltip("series:N", title="architecture"),
+        alt.Tooltip("series:N", title=series),
         alt.Tooltip("x:Q", title=axes.across, format=","),
         alt.Tooltip("y:Q", title=axes.up, format=".3g"),
     ]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from reports.charts import Axes, decades, line_chart, powers
-from reports.leaderboard import OVERALL_NAME
 from reports.pages.page import Chart, Run
+from reports.pairs import OVERALL_NAME
 from reports.trials import largest_budget, names
 from reports.words import axis
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reports import numbers
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
 from reports.trials import largest_budget, listed, names, told
