@@ -9,8 +9,9 @@ from itertools import groupby
 from typing import Any
 
 from reports.headline import headline
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
 from reports.pages.page import slug
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Row, board
 from reports.trials import largest_budget, names
@@ -73,15 +74,13 @@ class Edition:
 class Card:
     """What overview, history and feed say of a run.
 
-    rows: its board, with `ranks`, the rank or rank interval of each, beside it; gaps: {(architecture,
-    budget): overall gap}; ok, total: trials at the largest budget; size: of records.csv, bytes; paths: of its
-    pages, in its folder.
+    rows: its board without reference rows; gaps: {(architecture, budget): overall gap}; ok, total: trials at
+    the largest budget; size: of records.csv, bytes; paths: of its pages, in its folder.
     """
 
     edition: Edition
     headline: tuple[str, ...]
     rows: tuple[Row, ...]
-    ranks: tuple[str, ...]
     gaps: Mapping[tuple[str, int], float]
     budget: int
     ok: int
@@ -120,13 +119,10 @@ def card(edition: Edition, results: Results, summary: Summary, size: int, paths:
     budget, learned = largest_budget(results), names(results)[1]
     now = table[(table["budget"] == budget) & table["architecture"].isin(learned)]
     keys = zip(table["architecture"], table["budget"].astype(int), strict=True)
-    rows = tuple(row for row in board(results, summary) if not row.reference)
-    found = {row["architecture"]: row for row in now.to_dict("records")}
     return Card(
         edition=edition,
         headline=tuple(headline(results, summary)),
-        rows=rows,
-        ranks=tuple(_rank(found[row.name], row.rank) for row in rows),
+        rows=tuple(row for row in board(results, summary) if not row.reference),
         gaps=dict(zip(keys, table["information_gap"].astype(float), strict=True)),
         budget=budget,
         ok=int(now["ok"].sum()),
@@ -151,11 +147,3 @@ def _of_suite(oldest_first: list[Source]) -> list[Edition]:
         taken.add(stamp)
         found.append(Edition(source, when, folder, stamp, source is oldest_first[-1]))
     return found[::-1]
-
-
-def _rank(row: Mapping[Any, Any], rank: str) -> str:
-    """A rank interval, where there is one."""
-    low, high = row.get("rank_low"), row.get("rank_high")
-    if not rank or not isinstance(low, int) or not isinstance(high, int):
-        return rank
-    return f"{low}" if low == high else f"{low}–{high}"  # noqa: RUF001

@@ -151,7 +151,7 @@ def copied(folder: Path) -> Iterator[Store]:
     can't be read.
     """
     from runner.run import RunError
-    from runner.store import FILE, Store
+    from runner.store import FILE, Store, StoreError
 
     if not (folder / FILE).is_file():
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
@@ -159,7 +159,12 @@ def copied(folder: Path) -> Iterator[Store]:
         for name in (FILE, f"{FILE}-wal"):
             if (folder / name).is_file():
                 shutil.copyfile(folder / name, Path(scratch) / name)
-        with Store(Path(scratch) / FILE) as store:
+        copy = Path(scratch) / FILE
+        try:
+            store = Store(copy)
+        except StoreError as error:
+            raise StoreError(str(error).replace(str(copy), str(folder / FILE))) from None
+        with store:
             yield store
 
 

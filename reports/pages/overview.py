@@ -8,7 +8,7 @@ from typing import Any
 
 from reports import numbers
 from reports.editions import Card
-from reports.pages.leaderboard import bar, gap_axis, place
+from reports.pages.board import bar, gap_axis, place
 from reports.pages.page import Page, architecture_path
 from reports.rows import Cell
 from reports.statistics import FEWEST_SEEDS
@@ -20,12 +20,17 @@ QUESTION = "How close do classifiers come to the Bayesian posterior, and what do
 
 @dataclass(frozen=True)
 class Line:
-    """A row of a suite's ranking; path: of its page in the site, empty where it has none."""
+    """A row of a suite's ranking.
+
+    span: its rank interval; path: of its page in the site, empty where it has none; ends: of its bar.
+    """
 
     rank: str
+    span: str
     name: str
     path: str
     cell: Cell
+    ends: tuple[float, float, float] | None
 
 
 def page(title: str, newest: Sequence[Card], runs: Sequence[int]) -> Page:
@@ -33,14 +38,13 @@ def page(title: str, newest: Sequence[Card], runs: Sequence[int]) -> Page:
 
     newest: of each suite its newest run; runs: of each suite, how many there are.
     """
-    tops = [_lines(card)[:FIRST] for card in newest]
-    axis = gap_axis([line.cell for lines in tops for line in lines])
+    axis = gap_axis([row.overall for card in newest for row in card.rows[:FIRST]])
+    tops = [_lines(card, axis) for card in newest]
     values: dict[str, Any] = {
         "question": QUESTION,
         "facts": _facts(newest),
         "suites": [_suite(card, lines, count) for card, lines, count in zip(newest, tops, runs, strict=True)],
-        "axis_ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis],
-        "bar": lambda cell: bar(axis, cell),
+        "axis": {"ticks": [(place(axis, tick), numbers.tick(tick)) for tick in axis]},
     }
     return Page("index.html", title, "overview.html.j2", values)
 
@@ -59,12 +63,12 @@ def trials(card: Card) -> str:
     return whole if card.ok == card.total else f"{card.ok:,} of {whole} ok"
 
 
-def _lines(card: Card) -> list[Line]:
+def _lines(card: Card, axis: list[float]) -> list[Line]:
     lines = []
-    for row, rank in zip(card.rows, card.ranks, strict=True):
+    for row in card.rows[:FIRST]:
         path = architecture_path(row.name)
         there = f"{card.edition.address}/{path}" if path in card.paths else ""
-        lines.append(Line(rank, row.name, there, row.overall))
+        lines.append(Line(row.rank, row.rank_span, row.name, there, row.overall, bar(axis, row.overall)))
     return lines
 
 
