@@ -68,7 +68,7 @@ def wins(run: Run, frame: pd.DataFrame) -> Chart:
     shares = win_shares(frame, order)
     blocks = int(frame["seeds"].max()) * len(names(run.results)[0])
     told, pairs = int((frame["better"] != "").sum()), len(frame)
-    mark = "bold" if len(order) <= MOST_NUMBERED else "a dot"
+    mark = "bold or a dot" if len(order) <= MOST_NUMBERED else "a dot"
     note = (
         f"Percent of {blocks} blocks (task, seed) in which the row's gap is lower than the column's; "
         f"{mark}: a significant difference (Holm, 5 %)."

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.charts import NEUTRAL, Axes, calm_decades, powers
+from reports.charts import NEUTRAL, Axes, calm_decades, marks
 from reports.figures import overall, seen, strong
 from reports.lines import (
     Looks,
@@ -16,7 +16,6 @@ from reports.lines import (
     codes_of,
     dots,
     drawn_rows,
-    end_labels,
     sized,
     targets,
     together,
@@ -38,9 +37,7 @@ def costs(run: Run) -> Chart | None:
         return None
     ticks = calm_decades(seen(timed))
     reach = (float(timed["x"].min()) / 1.3, float(timed["x"].max()) * 1.3)
-    axes = Axes(
-        "training seconds per model", "gap", (powers(reach), ticks), reach, form=".3g", labels=SECONDS
-    )
+    axes = Axes("training seconds per model", "gap", (marks(reach), ticks), reach, form=".3g", labels=SECONDS)
     best = front(timed)
     untimed = [name for name in names(run.results)[1] if name not in set(timed["series"])]
     note = (
@@ -123,7 +120,7 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
     more += [("m:N", "multiply-adds")] if "m" in rows else []
     layers = (
         behind.encode(x=axes.x(), y=axes.y()), paths, dots(looks.colour()), targets(axes, *more),
-        named(end_labels(rows[ends], axes, strongest), looks.colour()),
+        *named(rows[ends], axes, strongest, looks.colour()),
     )  # fmt: skip
     own = [name for name in ("x", "y", "t", "a", "b", "m") if name in rows]
     return sized(together(layers, rows, own, ("n", "o", "r")), codes)

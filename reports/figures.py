@@ -17,6 +17,7 @@ from reports.trials import CELL, largest_budget, listed, names
 from reports.words import at, axis
 
 STRONG_ROWS = 6  # as many as there are hues
+FEW_BUDGETS = 4  # all of which an axis can mark
 FEWEST_EXAMPLES = 5  # for each of k parameters, before the k/2N law says anything
 STRATUM = "stratum-"
 
@@ -34,8 +35,8 @@ class Key:
 
 def leaderboard_charts(run: Run) -> tuple[Chart, ...]:
     """Every chart of the leaderboard page that this run has the numbers for."""
-    from reports.costs import costs
     from reports.contests import contests
+    from reports.costs import costs
 
     curves = (learning(run), sparse(run), strata(run), costs(run))
     return (*(chart for chart in curves if chart is not None), *contests(run))
@@ -173,7 +174,12 @@ def _curves(run: Run, points: pd.DataFrame, words: tuple[str, str, str], title: 
     across = axis(run.results.suite)
     budgets = [float(budget) for budget in run.results.suite["budgets"]]
     ticks = calm_decades(seen(points))
-    axes = Axes(across, up, (powers(budgets), ticks), (min(budgets), max(budgets)))
+    axes = Axes(
+        across,
+        up,
+        (budgets if len(budgets) <= FEW_BUDGETS else powers(budgets), ticks),
+        (min(budgets), max(budgets)),
+    )
     learned = points[~points["series"].isin([PRIOR, MLE, LIMIT])]
     return Chart(
         name,

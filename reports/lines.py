@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reports.charts import LIMIT, MLE, PRIOR, Axes, Style, scaled
 from reports.numbers import bounded, span
+from reports.trials import missing
 
 SIZE = (636, 340)  # pixels of a chart that is half a page wide with all around it; of its plot's height
 LABEL = 13  # pixels, a line of text
@@ -45,7 +46,7 @@ def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, st
         lines,
         dots(looks.colour()),
         targets(axes),
-        names(end_labels(rows, axes, [*strong, *NEUTRALS]), looks.colour()),
+        *names(rows, axes, [*strong, *NEUTRALS], looks.colour()),
     ]
     return sized(together(layers, rows, ("x", "y", "t", "a"), ("n", "o", "r", "w")), codes)
 
@@ -87,7 +88,9 @@ def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shar
 
 def records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
     """Rows as plain data, without blanks."""
-    return [{key: value for key, value in row.items() if value == value} for row in rows.to_dict("records")]
+    return [
+        {key: value for key, value in row.items() if not missing(value)} for row in rows.to_dict("records")
+    ]
 
 
 def drawn_rows(
@@ -168,13 +171,35 @@ def faded(usual: float, *cases: tuple[str, float]) -> Any:
     return alt.OpacityValue(usual, condition=[{"test": test, "value": value} for test, value in cases])
 
 
-def names(labels: pd.DataFrame, colour: Any) -> Any:
-    """Names to the right of points, at `at`; shorter ones where there is little room."""
+def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) -> list[Any]:
+    """Names of strong series at their last points, of others once they are chosen."""
     import altair as alt
 
-    data = alt.Data(values=records(labels[["s", "n", "x", "at", "o", "r"]]))
-    text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
-    return text.encode(x="x:Q", y="at:Q", text="n:N", opacity=chosen(), color=colour)
+    def text(labels: pd.DataFrame) -> Any:
+        marks = alt.Chart(alt.Data(values=records(labels[["s", "n", "x", "at", "o", "r"]])))
+        return marks.mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
+
+    ends = end_labels(rows, axes, strong)
+    last = rows[rows["y"].notna()].sort_values("x", kind="stable").groupby("s", sort=False).tail(1)
+    others = last[~last["n"].isin(list(strong))].assign(at=last["y"])
+    place = {"x": "x:Q", "y": "at:Q", "text": "n:N"}
+    layers = [text(ends).encode(**place, opacity=chosen(), color=colour)]
+    if len(others):
+        layers.append(text(others).transform_filter(_HERE).encode(**place, color=colour))
+    return [*layers, _room(pd.concat([ends, others]), axes.reach[1])]
+
+
+def _room(labels: pd.DataFrame, x: float) -> Any:
+    """The longest name once more, unseen, at a plot's end x.
+
+    A plot is fitted in one pass, in which names within it move: none then ends beyond the chart.
+    """
+    import altair as alt
+
+    longest = labels.loc[[labels["n"].astype(str).str.len().idxmax()]] if len(labels) else labels
+    data = alt.Data(values=records(longest.assign(x=x)[["n", "x", "at"]]))
+    text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit(), opacity=0)
+    return text.encode(x="x:Q", y="at:Q", text="n:N")
 
 
 def limit() -> Any:

@@ -89,9 +89,7 @@ def _diagram(run: Run, rows: pd.DataFrame, critical: CriticalDifference) -> Any:
     across = alt.X(
         "x:Q",
         scale=alt.Scale(domain=[1, max(count, 2)], nice=False, zero=False),
-        axis=alt.Axis(
-            orient="top", offset=-AXIS, title="mean rank", values=_ticks(count), grid=False, format="d"
-        ),
+        axis=alt.Axis(orient="top", offset=-AXIS, title=None, values=_ticks(count), grid=False, format="d"),
     )
     down = alt.Y("y:Q", scale=alt.Scale(domain=[0, height], reverse=True, nice=False), axis=None)
     opacity = faded(1, (FOCUS, BEHIND))
@@ -149,6 +147,7 @@ def _names(rows: pd.DataFrame, left: bool, count: int, opacity: Any, tips: Seque
 
 
 def _ticks(count: int) -> list[int]:
-    """Ranks to mark: at most about a dozen, with the first and the last."""
-    step = -(-count // 12)
-    return sorted({*range(1, count + 1, step), max(count, 2)})
+    """Ranks to mark: all of a dozen, else every fifth and the first."""
+    if count <= 12:
+        return list(range(1, max(count, 2) + 1))
+    return [1, *range(5, count + 1, 5)]
