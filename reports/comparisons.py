@@ -10,7 +10,8 @@ import numpy as np
 
 from reports import numbers
 from reports.labels import Share
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.sections import Block, Entry, Line, Section, Table, entry, reasons
 from reports.spread import MLE

@@ -11,7 +11,8 @@ import pandas as pd
 
 from reports import numbers
 from reports.derived import TARGETS
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.trials import is_reference, largest_budget, names
 
@@ -48,6 +49,8 @@ class Row:
     counts: str
     complete: bool  # every trial that was to run did, and none failed
     note: str
+    rank_span: str  # ranks it may have by the tests, such as 1-3; empty where there were none
+    letters: str  # shared by rows that can't be told apart
 
 
 def board(results: Results, summary: Summary, digits: int = 3) -> list[Row]:
@@ -139,6 +142,8 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         counts=f"{whole['ok']}/{whole['total']}",
         complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,
         note=str(whole["note"] or ""),
+        rank_span=numbers.ranks(whole["rank_low"], whole["rank_high"]),
+        letters=str(whole["letters"] or ""),
     )
 
 

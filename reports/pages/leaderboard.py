@@ -49,6 +49,7 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "rows": rows,
         "gap_by_budget": gaps,
         "targets": targets,
+        "ranks_tested": any(row.rank_span for row in rows),
         "board_table": board_table(rows, tasks, targets),
         "budget_table": budget_table(gaps, budgets),
         "centre": CENTRES[len(tasks) > 1],
