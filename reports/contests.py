@@ -9,10 +9,10 @@ import pandas as pd
 
 from reports.charts import HUES, INK, STRONG
 from reports.figures import overall
-from reports.leaderboard import OVERALL_NAME
 from reports.lines import SIZE, codes_of, faded, limit, records, sized
 from reports.numbers import plural
 from reports.pages.page import Chart, Run
+from reports.pairs import OVERALL_NAME
 from reports.ranked_axis import mean_ranks
 from reports.trials import largest_budget, names
 from reports.words import of

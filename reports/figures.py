@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 
 from reports.charts import LIMIT, MLE, PRIOR, Axes, calm_decades, powers
-from reports.leaderboard import OVERALL_NAME
 from reports.lines import beyond, line_chart
 from reports.numbers import number
 from reports.pages.page import Chart, Run
+from reports.pairs import OVERALL_NAME
 from reports.statistics import grouped_geometric_mean
 from reports.trials import CELL, largest_budget, listed, names
 from reports.words import at, axis

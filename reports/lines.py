@@ -22,13 +22,20 @@ _HERE = "isArray(chosen) && indexof(chosen, datum.s) >= 0"
 _ELSE = "isArray(chosen) && !datum.r"
 
 
-def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, strong: Sequence[str]) -> Any:
+def line_chart(
+    points: pd.DataFrame,
+    styles: Mapping[str, Style],
+    axes: Axes,
+    strong: Sequence[str],
+    kind: str = "architecture",
+) -> Any:
     """Positive numbers on a log axis, a line a series, with the strong ones named at their ends.
 
     points: series, x, y (a blank or infinite one breaks its line), and optionally error (of y: a smaller y
     is drawn at it), low and high (drawn as a band of strong series, and told of all). A value beyond the
-    axis lies on its edge. A reader may choose series: the chart's parameter `chosen` holds their codes,
-    which stand under `codes` in the specification's `usermeta`; `room` is the width that a live chart has.
+    axis lies on its edge. kind: what a series is, for tooltips. A reader may choose series: the chart's
+    parameter `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`; `room`
+    is the width that a live chart has.
     """
     import altair as alt
 
@@ -45,7 +52,7 @@ def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, st
         *_bands(rows, axes, looks.colour()),
         lines,
         dots(looks.colour()),
-        targets(axes),
+        targets(axes, kind=kind),
         *names(rows, axes, [*strong, *NEUTRALS], looks.colour()),
     ]
     return sized(together(layers, rows, ("x", "y", "t", "a"), ("n", "o", "r", "w")), codes)
@@ -209,7 +216,7 @@ def limit() -> Any:
     return alt.expr("room > 0 && room < 480 ? 84 : 150")
 
 
-def targets(axes: Axes, *more: tuple[str, str]) -> Any:
+def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> Any:
     """Points that can't be seen, for the pointer to find; only a live chart has them.
 
     more: further (field, title) for the tooltip.
@@ -217,7 +224,7 @@ def targets(axes: Axes, *more: tuple[str, str]) -> Any:
     import altair as alt
 
     tooltip = [
-        alt.Tooltip("n:N", title="architecture"),
+        alt.Tooltip("n:N", title=kind),
         alt.Tooltip("x:Q", title=axes.across, format=axes.form),
         alt.Tooltip("t:N", title=axes.up),
         *(alt.Tooltip(field, title=title) for field, title in more),

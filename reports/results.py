@@ -26,6 +26,8 @@ class Picture:
     outputs: {(architecture, budget): (seeds, m, k)} float32 probabilities of the trials that succeeded, in
     order of their seeds; a run of an older version may lack some or all.
     shares: of the variance, one a component; empty where axes are inputs.
+    density: False in a run of an older version, which kept the exact posterior alone: log_joint is its log
+    then, and log_density NaN.
     """
 
     axes: tuple[str, ...]
@@ -35,18 +37,20 @@ class Picture:
     sparse: np.ndarray
     outputs: Mapping[tuple[str, int], np.ndarray]
     shares: tuple[float, ...] = ()
+    density: bool = True
 
     @property
     def log_density(self) -> np.ndarray:
-        """Log p(x) in nats, (m,); -inf where the density is 0."""
-        return np.asarray(np.logaddexp.reduce(self.log_joint, axis=1))
+        """Log p(x) in nats, (m,); -inf where the density is 0, NaN where it isn't known."""
+        total = np.asarray(np.logaddexp.reduce(self.log_joint, axis=1))
+        return total if self.density else np.full_like(total, np.nan)
 
     @property
     def posterior(self) -> np.ndarray:
         """P(c|x), (m, k), by Bayes' rule; uniform where the density is 0."""
-        density, classes = self.log_density[:, None], self.log_joint.shape[1]
-        there = np.isfinite(density)
-        shares = np.exp(self.log_joint - np.where(there, density, 0.0))
+        total, classes = np.logaddexp.reduce(self.log_joint, axis=1)[:, None], self.log_joint.shape[1]
+        there = np.isfinite(total)
+        shares = np.exp(self.log_joint - np.where(there, total, 0.0))
         return np.asarray(np.where(there, shares, 1 / classes))
 
 

@@ -11,13 +11,17 @@ from typing import Any
 from reports import render, svg
 from reports.charts import line_styles
 from reports.leaderboard import Summary
-from reports.pages import leaderboard, method
+from reports.pages import architecture, leaderboard, method
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
 STATIC = ("report.css", "board.js", "charts.js")
-NAVIGATION = (("Leaderboard", "index.html"), ("Method", "method.html"))
+NAVIGATION = (
+    ("Leaderboard", "index.html"),
+    ("Architectures", "architectures/index.html"),
+    ("Method", "method.html"),
+)
 _HERE = Path(__file__).parent
 
 
@@ -39,6 +43,7 @@ def suite_files(results: Results, summary: Summary, place: Place | None = None) 
     run = run_of(results, summary)
     for page in pages(run):
         yield page.path, page_text(run, page, place)
+        yield from page.files.items()
         for chart in page.charts:
             yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
 
@@ -57,7 +62,7 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), method.page(run)]
+    return [leaderboard.page(run), *architecture.pages(run), method.page(run)]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:

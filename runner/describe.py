@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from benchmarks import registry
-from benchmarks.architecture import Network
-from benchmarks.task import log_posterior
-from runner import plan
+from runner import about, plan
+from runner.pictures import drawing
 from runner.plan import Trial
-from runner.records import curve_points, evaluation_of, representatives_of
+from runner.records import evaluation_of, representatives_of
 from runner.scoring import task_summary
 from runner.store import Store, TaskDescription
 from suites.suite import Suite
@@ -20,36 +16,14 @@ def describe(store: Store, suite: Suite, trials: list[Trial]) -> None:
     tasks = {}
     for name in suite.tasks:
         evaluation, (chosen, weights) = evaluation_of(name), representatives_of(name)
-        x = curve_points(evaluation)
-        curve, exact = log_posterior(registry.task(name), x), evaluation.log_posterior[chosen]
-        tasks[name] = TaskDescription(task_summary(name), x, curve, weights, exact)
+        exact = evaluation.log_posterior[chosen]
+        tasks[name] = TaskDescription(task_summary(name) | about.of_task(name), drawing(name), weights, exact)
     architectures = {}
     rows = plan.learned_rows(suite)
     for name in [*rows, *suite.reference]:
-        architectures[name] = _described(name)
+        architectures[name] = about.of_architecture(name, suite)
     shown = suite.model_dump(exclude={"quick"}) | {"architectures": rows}
     # By which name a trial goes is this grid's affair: the same trial may have had another one before.
     named = {row.id: [row.task, row.architecture] for trial in trials for row in trial.rows}
     grid = {"suite": shown, "trials": named}
     store.describe(grid, tasks, architectures)
-
-
-def _described(row: str) -> dict[str, Any]:
-    """Return what the pages say about a row, as plain data."""
-    name = row.removesuffix(plan.CORRECTED)
-    architecture = registry.architecture(name)
-    base, recipes = registry.split(name)
-    twin = row != name
-    recipe = architecture.recipe if isinstance(architecture, Network) else None
-    calibration = getattr(recipe or architecture, "calibration", None)
-    return {
-        "description": architecture.description
-        + (", corrected for the test law's class priors" if twin else ""),
-        "kind": architecture.kind,
-        "family": architecture.family,
-        "base": base,
-        "recipes": [*recipes, *([plan.CORRECTED.lstrip("+")] if twin else [])],
-        "learning_rate": recipe.learning_rate if recipe else None,
-        "calibration": calibration or "",
-        "soft_labels": bool(recipe and recipe.soft_labels),
-    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +34,7 @@ def results(store: Store, manifest: Mapping[str, Any]) -> Results:
         records=_records(store, seeds, set(suite["budgets"])),
         tasks=_as_floats(_summaries(store, "task", suite["tasks"])),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
-        pictures=_curves(store, seeds, suite["tasks"]),
+        pictures=_pictures(store, seeds, suite["tasks"]),
         predictions=_predictions(store, seeds, suite["tasks"]),
         manifest=manifest,
     )
@@ -67,25 +67,46 @@ def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame([found[name] for name in names], index=pd.Index(names, name="name"))
 
 
-def _curves(store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]) -> dict[str, Picture]:
-    outputs = _by_cell(store, "curve", seeds, tasks)
+def _pictures(
+    store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
+) -> dict[str, Picture]:
+    """Return the picture of every task that has one, with the outputs that were kept."""
+    curves, predictions = (_by_cell(store, table, seeds, tasks) for table in ("curve", "prediction"))
     found = {}
-    for task, x_blob, p_blob in store.rows("SELECT name, x, log_posterior FROM task"):
-        x = np.frombuffer(x_blob, dtype="<f4")
-        if task in outputs and len(x):
-            shape = (len(x), -1)
-            found[task] = Picture(
-                axes=("x",),
-                shape=(len(x),),
-                x=x[:, None],
-                log_joint=np.frombuffer(p_blob, dtype="<f4").reshape(shape).astype(np.float64),
-                sparse=np.zeros(len(x), dtype=bool),
-                outputs={
-                    key: np.stack([_probabilities(by_seed[seed], len(x)) for seed in sorted(by_seed)])
-                    for key, by_seed in outputs[task].items()
-                },
-            )
+    for task, text, *blobs in store.rows("SELECT task, layout, x, log_joint, sparse FROM picture"):
+        if task in curves:
+            layout = json.loads(text)
+            rows = layout.pop("rows", [])
+            found[task] = _picture(layout, blobs, (predictions if rows else curves)[task], rows or None)
     return found
+
+
+def _picture(
+    layout: Mapping[str, Any],
+    blobs: Sequence[bytes],
+    kept: Mapping[tuple[str, int], Mapping[int, bytes]],
+    rows: list[int] | None,
+) -> Picture:
+    """Return a picture; blobs: x, log_joint, sparse; rows: which of the kept points it shows, None: all."""
+    axes, (x, log_joint, sparse) = tuple(layout["axes"]), blobs
+    where = np.frombuffer(x, dtype="<f4").reshape(-1, len(axes)).astype(np.float64)
+    joint = np.frombuffer(log_joint, dtype="<f4").reshape(len(where), -1).astype(np.float64)
+    mask = np.unpackbits(np.frombuffer(sparse, dtype=np.uint8)).astype(bool)
+    outputs = {}
+    for key, by_seed in kept.items():
+        found = [_probabilities(by_seed[seed], joint.shape, rows) for seed in sorted(by_seed)]
+        if there := [each for each in found if each is not None]:
+            outputs[key] = np.stack(there)
+    return Picture(
+        axes=axes,
+        shape=tuple(layout["shape"]),
+        x=where,
+        log_joint=joint,
+        sparse=mask[: len(where)] if len(mask) else np.zeros(len(where), dtype=bool),
+        outputs=outputs,
+        shares=tuple(layout.get("shares", ())),
+        density=layout.get("density", True),
+    )
 
 
 def _predictions(
@@ -123,5 +144,13 @@ def _by_cell(
     return found
 
 
-def _probabilities(log_q: bytes, points: int) -> np.ndarray:
-    return np.exp(np.frombuffer(log_q, dtype="<f4").reshape(points, -1).astype(np.float64))
+def _probabilities(log_q: bytes, shape: tuple[int, int], rows: list[int] | None) -> np.ndarray | None:
+    """Return q (m, k), None where what was kept is of another version's points."""
+    points, classes = shape
+    if rows is not None:
+        every = np.frombuffer(log_q, dtype="<f4").reshape(-1, classes)
+        return np.exp(every[rows]) if max(rows) < len(every) else None
+    width, rest = divmod(len(log_q), points * classes)  # bytes of a number
+    if rest or width not in (2, 4):
+        return None
+    return np.exp(np.frombuffer(log_q, dtype=f"<f{width}").reshape(shape).astype(np.float32))

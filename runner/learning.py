@@ -192,7 +192,7 @@ def _record(
         step = failed[0].diverged
         row.blank(budget, "failed", f"loss not finite at step {step}" if step else "held-out loss not finite")
         return
-    log_q = predictor.log_q(trial, parts, predictor.inputs(trial.task))
+    log_q = np.concatenate([predictor.log_q(trial, parts, x) for x in predictor.inputs(trial.task)])
     method = job.network.recipe.calibration
     if method and held_out is not None:
         x, y = held_out

@@ -19,7 +19,7 @@ from runner.early_stopping import Kept
 from runner.engine import evaluated, outputs
 from runner.modules import noise
 from runner.plan import Trial
-from runner.records import evaluation_of, points
+from runner.records import batches, evaluation_of
 
 
 @dataclass(frozen=True)
@@ -41,14 +41,14 @@ class Predictor:
 
     def __init__(self, network: Network, device: str) -> None:
         self._network, self._device = network, device
-        self._inputs: dict[str, Tensor] = {}
+        self._inputs: dict[str, list[Tensor]] = {}
         self._scored: dict[tuple[int, int], nn.Module] = {}
 
-    def inputs(self, task: str) -> Tensor:
-        """Return the points of a task's evaluation and of its curve, float32."""
+    def inputs(self, task: str) -> list[Tensor]:
+        """Return the points of a task's evaluation and of its curve, float32, in the batches to predict."""
         if task not in self._inputs:
-            x = points(evaluation_of(task)).astype(np.float32)
-            self._inputs[task] = torch.from_numpy(x).to(self._device)
+            parts = [torch.from_numpy(x.astype(np.float32)) for x in batches(evaluation_of(task))]
+            self._inputs[task] = [x.to(self._device) for x in parts]
         return self._inputs[task]
 
     def log_q(self, trial: Trial, parts: Sequence[tuple[Member, Kept]], x: Tensor) -> Array:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from benchmarks import registry
+from benchmarks.architecture import Predict
 from benchmarks.evaluation import Evaluation, corrected, evaluate, representatives
 from benchmarks.metrics import score
 from benchmarks.regions import as_networks_see
@@ -16,6 +17,7 @@ from benchmarks.task import Array
 from runner.plan import Trial
 
 CURVE_POINTS = 201  # of the display window, kept for every trial and budget
+SIDE = 40  # of the grid over the display window of a plane, kept likewise
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Record:
 class TrialResult:
     """A finished trial: status "ok", "failed" or "skipped".
 
-    curves and predictions: {budget: log q (m, k) float32} at the curve's points and at the representatives
-    of P(x); note: what to tell the user about how it was trained.
+    curves and predictions: {budget: log q (m, k)} at the curve's points and at the representatives of P(x),
+    float32, but float16 on a plane's grid: a thousandth of log q is more than a picture shows. note: what to
+    tell the user about how it was trained.
     """
 
     trial: Trial
@@ -69,7 +72,9 @@ class TrialResult:
         self.records += [Record(budget, *numbers) for numbers in _scored(evaluation, log_q[:n])]
         self.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
         if len(log_q) > n:
-            self.curves[budget] = log_q[n:].astype(np.float32)
+            plane = evaluation.x.shape[1] == 2
+            with np.errstate(over="ignore"):  # below float16's range a probability is 0
+                self.curves[budget] = log_q[n:].astype(np.float16 if plane else np.float32)
 
     def repeat(self, other: TrialResult, budget: int) -> None:
         """Record at a budget what another trial has at its only one."""
@@ -125,14 +130,41 @@ def representatives_of(task: str) -> tuple[Array, Array]:
     return representatives(evaluation_of(task))
 
 
+def curve_shape(evaluation: Evaluation) -> tuple[int, ...]:
+    """Return the shape of the grid over the display window where curves are kept: of a line or a plane."""
+    if evaluation.window is None or (features := evaluation.x.shape[1]) > 2:
+        return ()
+    return (CURVE_POINTS,) if features == 1 else (SIDE, SIDE)
+
+
 def curve_points(evaluation: Evaluation) -> Array:
-    """Return where posterior curves are kept, (m, 1): an even grid over the window of a line, else none."""
-    if evaluation.window is None or evaluation.x.shape[1] > 1:
+    """Return where outputs are kept to be drawn, (m, d): an even grid over the display window, if it has one.
+
+    Of a plane row by row from low x2 to high, x1 rising along a row.
+    """
+    shape = curve_shape(evaluation)
+    if not shape or evaluation.window is None:
         return np.empty((0, evaluation.x.shape[1]))
-    low, high = evaluation.window[0]
-    return as_networks_see(np.linspace(low, high, CURVE_POINTS)[:, None])
+    ends = zip(evaluation.window.tolist(), reversed(shape), strict=True)
+    axes = [np.linspace(low, high, size) for (low, high), size in ends]
+    return as_networks_see(np.stack([part.ravel() for part in np.meshgrid(*axes)], axis=1))
 
 
 def points(evaluation: Evaluation) -> Array:
     """Return the evaluation's points and the curve's behind them, (n + m, d)."""
     return np.concatenate([evaluation.x, curve_points(evaluation)])
+
+
+def batches(evaluation: Evaluation) -> list[Array]:
+    """Return `points` in the parts that are predicted at once.
+
+    A plane's grid is one of its own: the rows that a matrix product has beside a row may change its last bit,
+    and no score may depend on what is drawn.
+    """
+    plane = evaluation.x.shape[1] == 2 and evaluation.window is not None
+    return [evaluation.x, curve_points(evaluation)] if plane else [points(evaluation)]
+
+
+def predicted(evaluation: Evaluation, predict: Predict) -> Array:
+    """Return log q (n + m, k) at the evaluation's points and the curve's."""
+    return np.concatenate([predict(x) for x in batches(evaluation)])

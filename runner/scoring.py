@@ -16,7 +16,7 @@ from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
 from runner.data import Examples
 from runner.plan import Trial
-from runner.records import Rows, TrialResult, evaluation_of, points
+from runner.records import Rows, TrialResult, evaluation_of, predicted
 from runner.stacks import Stack
 
 Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
@@ -96,12 +96,12 @@ def _fit(architecture: Estimator | Reference, stack: Stack, row: Rows, budget: i
         clock = time.perf_counter()
         predict = _fitted(architecture, trial, budget)
         seconds = time.perf_counter() - clock
-        log_q = predict(points(evaluation_of(trial.task)))
+        log_q = predicted(evaluation_of(trial.task), predict)
         row.add(budget, log_q, distinct_examples=budget, training_seconds=seconds)
     elif architecture.needs_data:
         task, evaluation = registry.task(trial.task), evaluation_of(trial.task)
         data = Examples(task, trial.seed, stack.batch, stack.pool)
-        log_q = architecture.fit(task, evaluation, *data.seen(budget))(points(evaluation))
+        log_q = predicted(evaluation, architecture.fit(task, evaluation, *data.seen(budget)))
         row.own.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
     else:
         row.own.repeat(_fit_to_task(architecture, trial.task), budget)
@@ -119,7 +119,7 @@ def _fit_to_task(reference: Reference, task: str) -> TrialResult:
     """Return what a reference that sees no examples has at every seed and budget, under budget 0."""
     evaluation = evaluation_of(task)
     none = evaluation.x[:0], np.empty(0, dtype=np.int64)
-    log_q = reference.fit(registry.task(task), evaluation, *none)(points(evaluation))
+    log_q = predicted(evaluation, reference.fit(registry.task(task), evaluation, *none))
     found = TrialResult(Trial(task, reference.name, 0, "", "", ()))
     found.add(0, evaluation, log_q)
     return found

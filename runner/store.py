@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.task import Array
+from runner.pictures import Drawing
 from runner.records import TrialResult
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 FILE = "results.db"
 
 PREDICTIONS = """
@@ -28,12 +29,25 @@ CREATE TABLE prediction (
     PRIMARY KEY (trial, budget)
 ) WITHOUT ROWID;
 """
+PICTURES = """
+CREATE TABLE picture (
+    task TEXT PRIMARY KEY, layout TEXT NOT NULL, x BLOB NOT NULL, log_joint BLOB NOT NULL,
+    sparse BLOB NOT NULL
+);
+"""
+# Schema 2 knew the exact posterior of a line and no density.
+CURVES_TO_PICTURES = """
+INSERT INTO picture
+    SELECT name, '{"axes": ["x"], "shape": [' || (length(x) / 4) || '], "density": false}',
+        x, log_posterior, x''
+    FROM task WHERE length(x) > 0;
+ALTER TABLE task DROP COLUMN x;
+ALTER TABLE task DROP COLUMN log_posterior;
+"""
 SCHEMA = """
 CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE);
 CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE task (
-    name TEXT PRIMARY KEY, summary TEXT NOT NULL, x BLOB NOT NULL, log_posterior BLOB NOT NULL
-);
+CREATE TABLE task (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
 CREATE TABLE architecture (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
 CREATE TABLE trial (
     id TEXT PRIMARY KEY, task TEXT NOT NULL, architecture TEXT NOT NULL, seed INTEGER NOT NULL,
@@ -50,7 +64,7 @@ CREATE TABLE curve (
     PRIMARY KEY (trial, budget)
 ) WITHOUT ROWID;
 """
-LATER = {1: PREDICTIONS}  # what files of an older schema lack
+LATER = {1: PREDICTIONS, 2: PICTURES + CURVES_TO_PICTURES}  # what files of an older schema lack
 
 
 class StoreError(ValueError):
@@ -58,15 +72,13 @@ class StoreError(ValueError):
 
 
 class TaskDescription(NamedTuple):
-    """What a report shows of a task: its summary as plain data, its curve, and what stands for P(x).
+    """What a report shows of a task: its summary as plain data, where it is drawn, what stands for P(x).
 
-    x (m, 1) and curve (m, k): where posterior curves are drawn, and the exact log-posterior there; weights
-    (r,) and log_posterior (r, k): of the representatives that predictions are kept at.
+    weights (r,) and log_posterior (r, k): of the representatives that predictions are kept at.
     """
 
     summary: Mapping[str, Any]
-    x: Array
-    curve: Array
+    drawing: Drawing | None
     weights: Array
     log_posterior: Array
 
@@ -157,11 +169,12 @@ class Store:
                 [(key, json.dumps(value)) for key, value in run.items()],
             )
             db.executemany(
-                "INSERT OR REPLACE INTO task VALUES (?, ?, ?, ?)",
-                [
-                    (name, json.dumps(task.summary), blob(task.x), blob(task.curve))
-                    for name, task in (tasks or {}).items()
-                ],
+                "INSERT OR REPLACE INTO task VALUES (?, ?)",
+                [(name, json.dumps(task.summary)) for name, task in (tasks or {}).items()],
+            )
+            db.executemany(
+                "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?, ?)",
+                [(name, *_row(task.drawing)) for name, task in (tasks or {}).items() if task.drawing],
             )
             db.executemany(
                 "INSERT OR REPLACE INTO representatives VALUES (?, ?, ?)",
@@ -192,8 +205,13 @@ class Store:
 
 
 def blob(array: Array) -> bytes:
-    """Return an array's bytes as little-endian float32, in C order."""
-    return np.ascontiguousarray(array, dtype="<f4").tobytes()
+    """Return an array's bytes as little-endian float32, of float16 as float16, in C order."""
+    return np.ascontiguousarray(array, dtype="<f2" if array.dtype == np.float16 else "<f4").tobytes()
+
+
+def _row(drawing: Drawing) -> tuple[str, bytes, bytes, bytes]:
+    layout = {key: getattr(drawing, key) for key in ("axes", "shape", "shares", "rows")}
+    return json.dumps(layout), blob(drawing.x), blob(drawing.log_joint), np.packbits(drawing.sparse).tobytes()
 
 
 def set_aside(path: Path) -> Path | None:
@@ -226,7 +244,7 @@ def _connect(path: Path) -> sqlite3.Connection:
             db.executescript(f"BEGIN; {later} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         if fresh:
             db.executescript(
-                f"BEGIN; {SCHEMA} {PREDICTIONS} PRAGMA application_id = {APPLICATION_ID};"
+                f"BEGIN; {SCHEMA} {PREDICTIONS} {PICTURES} PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
             )
     except sqlite3.DatabaseError as error:

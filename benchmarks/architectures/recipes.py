@@ -6,12 +6,13 @@ the outputs tend to it; of what isn't proper, the description says where it lead
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import grammar
-from benchmarks.architecture import Estimator, Network
+from benchmarks.architecture import Architecture, Estimator, Network, Recipe
 from benchmarks.architectures.estimators import calibrated
 from benchmarks.errors import hint
 from benchmarks.grammar import GrammarError
@@ -115,6 +116,34 @@ AROUND_ESTIMATORS: Mapping[str, str] = {
     "sigmoid": "scikit-learn's sigmoid calibration around it, cross-validated",
     "isotonic": "scikit-learn's isotonic calibration around it, cross-validated; can give zeros",
 }
+
+_ELSEWHERE = re.compile(r"its limit (?!is the posterior)[^;]*")  # what a description says of a limit
+_OF_LIMITS = re.compile(r"\blimit\b|\btends to\b|\bas n grows\b|\bat every n\b")
+
+
+def limit(architecture: Architecture) -> str:
+    """Return in a sentence where infinite data lead, from what descriptions say; empty where they don't."""
+    if isinstance(architecture, Network):
+        said: dict[str, list[str]] = {}
+        for name, part in RECIPES.items():
+            if _is_in(part, architecture.recipe) and (found := _ELSEWHERE.search(part.description)):
+                said.setdefault(found[0], []).append(name)
+        if said:
+            words = "; ".join(f"{clause} ({', '.join(names)})" for clause, names in said.items())
+            return f"With infinite data {words}."
+        return "With infinite data its limit is the posterior, as closely as the network can express it."
+    last = architecture.description.rpartition(";")[2]
+    told = isinstance(architecture, Estimator) and _OF_LIMITS.search(last)
+    words = architecture.description.rstrip(".")
+    return f"{words[0].upper()}{words[1:]}." if told else ""
+
+
+def _is_in(part: Ingredient, recipe: Recipe) -> bool:
+    """Return whether a recipe has all that a part sets, with values that change something."""
+    plain = Recipe()
+    return all(getattr(recipe, key) == value for key, value in part.sets.items()) and all(
+        getattr(recipe, key) != getattr(plain, key) for key in part.takes
+    )
 
 
 def applied(architecture: Network | Estimator, *texts: str) -> Network | Estimator:

@@ -16,7 +16,7 @@ from benchmarks.verification import contract, density, labels, tails
 from benchmarks.verification.case import Case, Finding, Skipped
 from benchmarks.verification.contract import fingerprint
 
-__all__ = ["ALARM", "CHECKS", "Check", "Outcome", "fingerprint", "verify"]
+__all__ = ["ALARM", "CHECKS", "Check", "Outcome", "applicable", "fingerprint", "verify"]
 
 ALARM = 1e-4  # probability that any check of a call fails on tasks without fault
 
@@ -41,11 +41,15 @@ class Outcome(NamedTuple):
 
 
 class Check(NamedTuple):
-    """A check: what runs it, what it asks in one line, and whether its answer depends on chance."""
+    """A check: what runs it, what it asks in one line, whether its answer depends on chance.
+
+    applies(task): whether it isn't skipped, as far as that can be told without drawing.
+    """
 
     run: Callable[[Case], Finding]
     asks: str
     statistical: bool = False
+    applies: Callable[[Task], bool] = lambda _: True
 
 
 CHECKS = {
@@ -54,16 +58,25 @@ CHECKS = {
     "reproducible": Check(contract.reproducible, "data follow from the seed; prefixes"),
     "batch-invariance": Check(contract.batch_invariance, "one input's log_joint in any batch"),
     "posterior-sums-to-1": Check(tails.posterior_sums_to_one, "probabilities over classes"),
-    "logit-basis": Check(tails.logit_basis, "the log-odds lie in the span of `logit_basis`"),
+    "logit-basis": Check(
+        tails.logit_basis, "the log-odds lie in the span of `logit_basis`", applies=tails.has_basis
+    ),
     "tails": Check(tails.tails, "log_joint 50 interquartile ranges out"),
     "normalisation": Check(density.normalisation, "the density integrates to 1", True),
     "priors": Check(labels.priors, "posterior's mean, labels and `priors` agree", True),
     "sampler-density": Check(density.sampler_density, "inputs follow the density", True),
     "sampler-posterior": Check(labels.sampler_posterior, "labels follow the posterior", True),
     "independence": Check(labels.independence, "examples don't depend on each other", True),
-    "train-priors": Check(labels.train_priors, "training data follow `train_priors`", True),
+    "train-priors": Check(
+        labels.train_priors, "training data follow `train_priors`", True, labels.is_shifted
+    ),
     "digest": Check(contract.digest, "the same hashes in another interpreter"),
 }
+
+
+def applicable(task: Task) -> dict[str, str]:
+    """Return what each check that applies to a task asks, in the order of CHECKS."""
+    return {name: check.asks for name, check in CHECKS.items() if check.applies(task)}
 
 
 def verify(

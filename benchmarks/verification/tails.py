@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchmarks.task import Array, checked_log_joint, log_posterior, logsumexp
+from benchmarks.task import Array, Task, checked_log_joint, log_posterior, logsumexp
 from benchmarks.verification.case import Case, Finding, Skipped, support
 
 FAR = 50.0  # interquartile ranges from the median
@@ -21,6 +21,12 @@ def posterior_sums_to_one(case: Case) -> Finding:
     off = float(np.abs(p.sum(axis=1) - 1).max())
     fine = off <= 1e-9 and bool((p >= 0).all())
     return Finding(fine, f"sums off by {off:.1g}", "1 to within 1e-09", len(x), "a sum off by 1e-09")
+
+
+def has_basis(task: Task) -> bool:
+    """Return whether a task names a basis of its log-odds that is small enough to be fitted."""
+    basis = getattr(task, "logit_basis", None)
+    return basis is not None and basis(np.zeros((1, task.features))).shape[1] <= FUNCTIONS
 
 
 def logit_basis(case: Case) -> Finding:

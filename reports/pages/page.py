@@ -43,10 +43,10 @@ class Chart:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a suite: its path in the suite's folder, title, template, values, charts, and JSON blocks.
+    """A page of a suite: its path in the suite's folder, title, template, values, charts, and its data.
 
     charts: the template finds each, drawn, in `figures` by its name. blocks: {element id: plain data} for
-    the page's scripts.
+    the page's scripts; files: {path in the suite's folder: text} of what would make the page too large.
     """
 
     path: str
@@ -55,6 +55,7 @@ class Page:
     values: Mapping[str, Any]
     charts: tuple[Chart, ...] = ()
     blocks: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def slug(name: str) -> str:

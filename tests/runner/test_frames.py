@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import SMOKE, call
-from pages import page_text
 
-from reports.render import terminal
+from reports.render import page_text, terminal
 from runner.frames import results
 from runner.store import FILE, Store
 
@@ -37,3 +36,19 @@ def test_numbers_that_no_task_of_a_grid_has_are_nan(without_k):
     assert (found.tasks[list(numbers.index)].dtypes == np.float64).all()
     assert "linear" in terminal(found)
     assert "xor-2d" in page_text(found)
+
+
+def test_a_plane_has_a_picture_with_outputs_on_its_grid(without_k):
+    _, folder = without_k
+    with Store(folder / FILE) as store:
+        found = results(store, {})
+    picture = found.pictures["xor-2d"]
+    budget = found.suite["budgets"][-1]
+    outputs = picture.outputs["linear", budget]
+    assert (outputs.shape, outputs.dtype) == ((1, 1600, 2), np.float32)
+    np.testing.assert_allclose(outputs.sum(axis=2), 1, atol=2e-3)
+    # The exact posterior stands among the rows, to float16's precision in log q.
+    np.testing.assert_allclose(picture.outputs["oracle", budget][0], picture.posterior, atol=3e-4)
+    assert found.tasks.loc["xor-2d", "priors"] == [0.5, 0.5]
+    assert found.tasks.loc["xor-2d", "checks"][0].startswith("contract: ")
+    assert ["batch", "64 examples, the suite's"] in found.architectures.loc["linear", "facts"]

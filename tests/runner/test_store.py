@@ -1,11 +1,13 @@
 """The results file: what goes in comes out, and files that aren't ours are left alone."""
 
+import json
 import sqlite3
 
 import numpy as np
 import pytest
 
 from runner import frames
+from runner.pictures import Drawing
 from runner.plan import Trial
 from runner.records import Record, TrialResult
 from runner.store import (
@@ -34,7 +36,8 @@ def result(id="a", value=0.125, seed=0):
 def describe(store, ids, name="linear"):
     suite = {"budgets": [640, 1280], "tasks": ["gauss-nested"], "architectures": [name], "reference": []}
     x, log_p = np.array([[0.0], [1.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
-    task = TaskDescription({"description": "d"}, x, log_p, np.array([0.25, 0.75]), log_p[::-1])
+    drawing = Drawing(("x",), (2,), x, log_p - 1, np.array([True, False]))
+    task = TaskDescription({"description": "d"}, drawing, np.array([0.25, 0.75]), log_p[::-1])
     store.describe(
         {"suite": suite, "trials": ids},
         {"gauss-nested": task},
@@ -56,9 +59,11 @@ def test_what_goes_in_comes_out(tmp_path):
     failed = found.records[found.records.status == "failed"]
     assert failed.value.isna().all()
     assert set(failed.reason) == {"it broke"}
-    curves = found.curves["gauss-nested"]
-    np.testing.assert_allclose(curves.exact, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
-    np.testing.assert_allclose(curves.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
+    picture = found.pictures["gauss-nested"]
+    assert (picture.axes, picture.shape, picture.sparse.tolist()) == (("x",), (2,), [True, False])
+    np.testing.assert_allclose(picture.posterior, [[0.5, 0.5], [0.1, 0.9]], rtol=1e-6)
+    np.testing.assert_allclose(picture.log_density, [-1, -1], rtol=1e-6)
+    np.testing.assert_allclose(picture.outputs["linear", 640][0], [[0.25, 0.75], [0.5, 0.5]], rtol=1e-6)
     kept = found.predictions["gauss-nested"]
     assert kept.weights.tolist() == [0.25, 0.75]
     np.testing.assert_allclose(kept.log_posterior, np.log([[0.1, 0.9], [0.5, 0.5]]), rtol=1e-6)
@@ -66,18 +71,120 @@ def test_what_goes_in_comes_out(tmp_path):
     np.testing.assert_allclose(kept.log_q["linear", 640][1], np.log([[0.5, 0.5], [0.25, 0.75]]), rtol=1e-6)
 
 
-def test_a_file_of_an_older_schema_gets_what_it_lacks(tmp_path):
-    path = tmp_path / "results.db"
-    with Store(path) as store:
-        describe(store, ["a"])
-        store.add([result("a")], ENVIRONMENT)
+SCHEMA_1 = """
+CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE);
+CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE task (
+    name TEXT PRIMARY KEY, summary TEXT NOT NULL, x BLOB NOT NULL, log_posterior BLOB NOT NULL
+);
+CREATE TABLE architecture (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
+CREATE TABLE trial (
+    id TEXT PRIMARY KEY, task TEXT NOT NULL, architecture TEXT NOT NULL, seed INTEGER NOT NULL,
+    spec TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment (id)
+);
+CREATE TABLE record (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, metric TEXT NOT NULL,
+    region TEXT NOT NULL, value REAL, error REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
+    again INTEGER NOT NULL,
+    PRIMARY KEY (trial, budget, metric, region)
+) WITHOUT ROWID;
+CREATE TABLE curve (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
+    PRIMARY KEY (trial, budget)
+) WITHOUT ROWID;
+"""
+SCHEMA_2 = (
+    SCHEMA_1
+    + """
+CREATE TABLE representatives (
+    task TEXT PRIMARY KEY, weights BLOB NOT NULL, log_posterior BLOB NOT NULL
+);
+CREATE TABLE prediction (
+    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
+    PRIMARY KEY (trial, budget)
+) WITHOUT ROWID;
+"""
+)
+
+
+def written_by_an_older_version(path, schema):
+    """Write what a version with schema 1 or 2 left: a trial on a line, and a task in the plane."""
+    floats = lambda values: np.array(values, dtype="<f4").tobytes()  # noqa: E731
+    suite = {
+        "budgets": [640], "tasks": ["gauss-nested", "xor-2d"], "architectures": ["linear"], "reference": []
+    }  # fmt: skip
     with sqlite3.connect(path) as db:
-        db.executescript("DROP TABLE prediction; DROP TABLE representatives; PRAGMA user_version = 1;")
+        db.executescript(SCHEMA_1 if schema == 1 else SCHEMA_2)
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(f"PRAGMA user_version = {schema}")
+        grid = {"suite": suite, "trials": {"a": ["gauss-nested", "linear"], "c": ["xor-2d", "linear"]}}
+        db.executemany("INSERT INTO run VALUES (?, ?)", [(k, json.dumps(v)) for k, v in grid.items()])
+        log_p = np.log([[0.5, 0.5], [0.1, 0.9], [0.2, 0.8]])
+        db.execute(
+            "INSERT INTO task VALUES ('gauss-nested', '{}', ?, ?)", (floats([-1, 0, 1]), floats(log_p))
+        )
+        db.execute("INSERT INTO task VALUES ('xor-2d', '{}', x'', x'')")
+        db.execute("INSERT INTO architecture VALUES ('linear', '{}')")
+        db.execute("INSERT INTO environment VALUES (1, '{}')")
+        for trial, task in (("a", "gauss-nested"), ("c", "xor-2d")):
+            db.execute("INSERT INTO trial VALUES (?, ?, 'linear', 0, '{}', 1)", (trial, task))
+            row = (trial, 640, "tv", "all", 0.5, 0.0, "ok", "", 0)
+            db.execute("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        db.execute("INSERT INTO curve VALUES ('a', 640, ?)", (floats(log_p[::-1]),))
+    db.close()
+    return log_p
+
+
+@pytest.mark.parametrize("schema", [1, 2])
+def test_a_file_of_an_older_schema_keeps_its_curves_and_gets_what_it_lacks(tmp_path, schema):
+    path = tmp_path / "results.db"
+    log_p = written_by_an_older_version(path, schema)
+    for _ in range(2):  # the second time it is of this schema
+        with Store(path) as store:
+            found = frames.results(store, {})
+        assert found.predictions == {}
+        assert found.pictures.keys() == {"gauss-nested"}  # of a plane nothing was kept
+        picture = found.pictures["gauss-nested"]
+        assert (picture.axes, picture.shape, picture.sparse.tolist()) == (("x",), (3,), [False] * 3)
+        assert picture.x.tolist() == [[-1], [0], [1]]
+        np.testing.assert_allclose(picture.posterior, np.exp(log_p), rtol=1e-6)
+        np.testing.assert_allclose(picture.outputs["linear", 640], [np.exp(log_p[::-1])], rtol=1e-6)
+        assert np.isnan(picture.log_density).all()  # which wasn't kept
     with Store(path) as store:
-        assert frames.results(store, {}).predictions == {}
-        store.add([result("b")], ENVIRONMENT)
+        store.add([result("b", seed=1)], ENVIRONMENT)
         assert list(store.rows("SELECT trial FROM prediction")) == [("b",)]
-        assert store.done().keys() == {"a", "b"}
+        assert store.done().keys() == {"a", "b", "c"}
+        x, log_joint = np.zeros((4, 2)), np.log(np.full((4, 2), 0.125))
+        drawing = Drawing(("x1", "x2"), (2, 2), x, log_joint, np.array([True, False, False, True]))
+        told = TaskDescription({}, drawing, np.array([1.0]), np.log([[0.5, 0.5]]))
+        store.describe({}, {"xor-2d": told})
+        picture = frames.results(store, {}).pictures["xor-2d"]
+    assert (picture.outputs, picture.sparse.tolist()) == ({}, [True, False, False, True])
+    np.testing.assert_allclose(picture.log_density, np.log(0.25), rtol=1e-6)
+
+
+def test_outputs_of_other_points_than_a_pictures_are_left_out(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        describe(store, ["a", "b"])
+        other = result("b", seed=1)
+        other.curves[640] = np.log(np.full((3, 2), 0.5))
+        store.add([result("a"), other], ENVIRONMENT)
+        picture = frames.results(store, {}).pictures["gauss-nested"]
+    assert picture.outputs["linear", 640].shape == (1, 2, 2)
+
+
+def test_pictures_of_many_inputs_show_the_predictions_at_their_points(tmp_path):
+    with Store(tmp_path / "results.db") as store:
+        describe(store, ["a"])
+        x, log_p = np.array([[3.0, 4.0]]), np.log([[0.5, 0.5], [0.1, 0.9]])
+        components = ("component 1", "component 2")
+        drawing = Drawing(components, (), x, log_p[1:], np.array([True]), (0.5, 0.25), (1,))
+        told = TaskDescription({}, drawing, np.array([0.25, 0.75]), log_p)
+        store.describe({}, {"gauss-nested": told})
+        store.add([result("a")], ENVIRONMENT)
+        picture = frames.results(store, {}).pictures["gauss-nested"]
+    assert (picture.axes, picture.shape, picture.shares) == (components, (), (0.5, 0.25))
+    np.testing.assert_allclose(picture.outputs["linear", 640], [[[0.25, 0.75]]], rtol=1e-6)
 
 
 def test_a_budget_stored_again_is_replaced_and_the_others_stay(tmp_path):
@@ -149,7 +256,7 @@ def text(path):
     ("make", "words"),
     [
         (foreign, "found another program's"),
-        (newer, "expected schema 2 or older, found 3"),
+        (newer, "expected schema 3 or older, found 4"),
         (text, "not a database"),
     ],
 )
