@@ -61,7 +61,7 @@ class Axes:
         scale = alt.Scale(type="log", domain=ends, nice=False)
         if not self.log:
             scale = alt.Scale(domain=ends, nice=False, zero=False)
-        words = {"labelExpr": self.labels} if self.labels else {"format": "~s"}
+        words: dict[str, Any] = {"labelExpr": self.labels} if self.labels else {"format": "~s"}
         return alt.X(
             "x:Q",
             scale=scale,

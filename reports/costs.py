@@ -16,6 +16,7 @@ from reports.lines import (
     codes_of,
     dots,
     drawn_rows,
+    inline,
     sized,
     targets,
     together,
@@ -92,7 +93,8 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
     there = points[np.isfinite(points["x"]) & np.isfinite(points["y"])]
     ordered = there.sort_values(["x", "y"], kind="stable")
     before = ordered["y"].cummin().shift(fill_value=np.inf)
-    return ordered[ordered["y"] < before]
+    best: pd.DataFrame = ordered[ordered["y"] < before]
+    return best
 
 
 def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> Any:
@@ -109,12 +111,12 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
     rows["a"] = np.where(ends, 55.0, np.nan)
     front_line = [{"x": x, "y": max(y, axes.ticks[1][0])} for x, y in zip(best["x"], best["y"], strict=True)]
     front_line.append({**front_line[-1], "x": axes.reach[1]})
-    behind = alt.Chart(alt.Data(values=front_line)).mark_line(
+    behind = alt.Chart(inline(front_line)).mark_line(
         aria=False, interpolate="step-after", stroke=NEUTRAL, strokeWidth=5, opacity=0.3
     )
     paths = alt.Chart().mark_line(aria=False, strokeWidth=1).encode(
-        x=axes.x(), y=axes.y(), detail="s:N", order="b:Q", color=looks.colour(), opacity=chosen(),
-        strokeDash=looks.dash(),
+        x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), order=alt.Order("b:Q"),
+        color=looks.colour(), opacity=chosen(), strokeDash=looks.dash(),
     )  # fmt: skip
     more = [("b:Q", axis(run.results.suite))]
     more += [("m:N", "multiply-adds")] if "m" in rows else []

@@ -45,7 +45,8 @@ def line_chart(
     rows["a"] = _dot_sizes(rows)
     looks = Looks(styles, codes)
     lines = alt.Chart().mark_line(aria=False).encode(
-        x=axes.x(), y=axes.y(), detail="s:N", opacity=chosen(), color=looks.colour(), strokeDash=looks.dash(),
+        x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), opacity=chosen(),
+        color=looks.colour(), strokeDash=looks.dash(),
         strokeWidth=alt.StrokeWidth("w:Q", scale=None, legend=None),
     )  # fmt: skip
     layers = [
@@ -88,16 +89,26 @@ def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shar
     """Layers on one set of points: columns `own` of each, `shared` of each series `s`, both written once."""
     import altair as alt
 
-    series = alt.Data(values=records(rows.drop_duplicates("s")[["s", *shared]]))
-    points = alt.Data(values=records(rows[["s", *own]]))
+    series = inline(rows.drop_duplicates("s")[["s", *shared]])
+    points = inline(rows[["s", *own]])
     return alt.layer(*layers, data=points).transform_lookup("s", alt.LookupData(series, "s", list(shared)))
 
 
-def records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Rows as plain data, without blanks."""
-    return [
-        {key: value for key, value in row.items() if not missing(value)} for row in rows.to_dict("records")
-    ]
+def inline(rows: pd.DataFrame | Sequence[Mapping[Any, Any]]) -> Any:
+    """Rows as data in a specification, without blanks."""
+    import altair as alt
+
+    plain = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else rows
+    # Altair copies lists over and over, but no tuple.
+    values = tuple({key: value for key, value in row.items() if not missing(value)} for row in plain)
+    return alt.InlineData(values=values)  # type: ignore[arg-type]
+
+
+def at(y: str = "y", x: str = "x") -> dict[str, Any]:
+    """Both channels of a further layer; as objects, since Altair reads strings slowly."""
+    import altair as alt
+
+    return {"x": alt.X(f"{x}:Q"), "y": alt.Y(f"{y}:Q")}
 
 
 def drawn_rows(
@@ -158,7 +169,8 @@ def end_labels(rows: pd.DataFrame, axes: Axes, strong: Sequence[str]) -> pd.Data
         places[:-1] -= short
         places[1:] += short
         places = np.clip(places, low, high)
-    return last.assign(at=10.0**places)
+    placed: pd.DataFrame = last.assign(at=10.0**places)
+    return placed
 
 
 def chosen() -> Any:
@@ -183,13 +195,13 @@ def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) ->
     import altair as alt
 
     def text(labels: pd.DataFrame) -> Any:
-        marks = alt.Chart(alt.Data(values=records(labels[["s", "n", "x", "at", "o", "r"]])))
+        marks = alt.Chart(inline(labels[["s", "n", "x", "at", "o", "r"]]))
         return marks.mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
 
     ends = end_labels(rows, axes, strong)
     last = rows[rows["y"].notna()].sort_values("x", kind="stable").groupby("s", sort=False).tail(1)
     others = last[~last["n"].isin(list(strong))].assign(at=last["y"])
-    place = {"x": "x:Q", "y": "at:Q", "text": "n:N"}
+    place = {**at("at"), "text": alt.Text("n:N")}
     layers = [text(ends).encode(**place, opacity=chosen(), color=colour)]
     if len(others):
         layers.append(text(others).transform_filter(_HERE).encode(**place, color=colour))
@@ -204,9 +216,9 @@ def _room(labels: pd.DataFrame, x: float) -> Any:
     import altair as alt
 
     longest = labels.loc[[labels["n"].astype(str).str.len().idxmax()]] if len(labels) else labels
-    data = alt.Data(values=records(longest.assign(x=x)[["n", "x", "at"]]))
+    data = inline(longest.assign(x=x)[["n", "x", "at"]])
     text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit(), opacity=0)
-    return text.encode(x="x:Q", y="at:Q", text="n:N")
+    return text.encode(**at("at"), text=alt.Text("n:N"))
 
 
 def limit() -> Any:
@@ -230,9 +242,7 @@ def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> A
         *(alt.Tooltip(field, title=title) for field, title in more),
     ]
     marks = alt.Chart().transform_filter("room > 0 && isValid(datum.y)")
-    return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(
-        x="x:Q", y="y:Q", tooltip=tooltip
-    )
+    return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(**at(), tooltip=tooltip)
 
 
 def dots(colour: Any) -> Any:
@@ -241,7 +251,7 @@ def dots(colour: Any) -> Any:
 
     marks = alt.Chart().transform_filter("datum.a").mark_point(filled=True, strokeWidth=0, aria=False)
     size = alt.Size("a:Q", scale=None, legend=None)
-    return marks.encode(x="x:Q", y="y:Q", color=colour, opacity=chosen(), size=size)
+    return marks.encode(**at(), color=colour, opacity=chosen(), size=size)
 
 
 def sized(chart: Any, codes: Mapping[str, str], height: int = SIZE[1]) -> Any:
@@ -268,10 +278,19 @@ def _bands(rows: pd.DataFrame, axes: Axes, colour: Any) -> list[Any]:
     banded = rows[(rows["o"] == 1) & rows[["y", "lo", "hi"]].notna().all(axis=1)]
     if banded.empty:
         return []
-    data = alt.Data(values=records(banded[["s", "x", "lo", "hi"]]))
+    data = inline(banded[["s", "x", "lo", "hi"]])
     opacity = faded(0.12, (_HERE, 0.25), ("isArray(chosen)", 0.02))
     marks = alt.Chart(data).mark_area(aria=False)
-    return [marks.encode(x="x:Q", y=axes.y("lo"), y2="hi:Q", detail="s:N", color=colour, opacity=opacity)]
+    return [
+        marks.encode(
+            x=alt.X("x:Q"),
+            y=axes.y("lo"),
+            y2=alt.Y2("hi:Q"),
+            detail=alt.Detail("s:N"),
+            color=colour,
+            opacity=opacity,
+        )
+    ]
 
 
 def _dot_sizes(rows: pd.DataFrame) -> NDArray[np.float64]:
