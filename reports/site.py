@@ -11,13 +11,17 @@ from typing import Any
 from reports import render, svg
 from reports.charts import line_styles
 from reports.leaderboard import Summary
-from reports.pages import leaderboard, method
+from reports.pages import leaderboard, method, task
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
-STATIC = ("report.css", "board.js", "charts.js")
-NAVIGATION = (("Leaderboard", "index.html"), ("Method", "method.html"))
+STATIC = ("report.css", "board.js", "charts.js", "explorer.js")
+NAVIGATION = (
+    ("Leaderboard", "index.html"),
+    ("Tasks", "tasks/index.html"),
+    ("Method", "method.html"),
+)
 _HERE = Path(__file__).parent
 
 
@@ -41,6 +45,7 @@ def suite_files(results: Results, summary: Summary, place: Place | None = None) 
         yield page.path, page_text(run, page, place)
         for chart in page.charts:
             yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
+        yield from page.files.items()
 
 
 def run_of(results: Results, summary: Summary) -> Run:
@@ -57,7 +62,7 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), method.page(run)]
+    return [leaderboard.page(run), *task.pages(run), method.page(run)]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:

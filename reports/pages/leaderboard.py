@@ -21,7 +21,7 @@ from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections import sections
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import kind, largest_budget, missing, names
+from reports.trials import kind, largest_budget, names
 from reports.words import at, batches, fixed, learned
 
 SHADES = 6
@@ -55,7 +55,6 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "target_rows": by_target(results, summary),
         "interval_method": interval_method(int(results.suite["seeds"])),
         "failures": failures(results),
-        "task_rows": _tasks(results),
         "architecture_rows": _architectures(results),
         "facts": list(_facts(results.manifest)),
         "integration": integration_error(results),
@@ -125,22 +124,6 @@ def interval_method(seeds: int) -> str:
     return "95 % intervals are BCa bootstraps over seeds on the log scale"
 
 
-def _tasks(results: Results) -> list[dict[str, str]]:
-    shown = {"entropy": 4, "bayes_error": 4, "information": 4}
-    rows = []
-    for name in names(results)[0]:
-        row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
-        texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
-        counts = {key: _count(row.get(key)) for key in ("features", "classes", "crossings", "parameters")}
-        words = {key: _text(row.get(key)) for key in ("description", "method")}
-        rows.append({"name": name, **words, **texts, **counts})
-    return rows
-
-
-def _count(value: Any) -> str:
-    return numbers.BLANK if missing(value) else numbers.count(float(value))
-
-
 def _architectures(results: Results) -> list[dict[str, str]]:
     _, ranked, reference = names(results)
     table = results.architectures
@@ -153,10 +136,6 @@ def _architectures(results: Results) -> list[dict[str, str]]:
         for name in [*ranked, *reference]
         if name in table.index
     ]
-
-
-def _text(value: object) -> str:
-    return "" if missing(value) else str(value)
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

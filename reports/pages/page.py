@@ -45,7 +45,7 @@ class Page:
     """A page of a suite: its path in the suite's folder, title, template, values, charts, and JSON blocks.
 
     charts: the template finds each, drawn, in `figures` by its name. blocks: {element id: plain data} for
-    the page's scripts.
+    the page's scripts. files: {path in the suite's folder: text} of what else the page needs.
     """
 
     path: str
@@ -54,6 +54,7 @@ class Page:
     values: Mapping[str, Any]
     charts: tuple[Chart, ...] = ()
     blocks: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 def slug(name: str) -> str:
