@@ -81,7 +81,7 @@ def test_rank_intervals_hold_for_all_rows_at_once():
 
 
 def test_critical_difference_is_demsars():
-    values = np.random.default_rng(3).normal(size=(30, 4)) + [0, 0.2, 1.0, 1.1]
+    values = np.random.default_rng(3).normal([0, 0.2, 1.0, 1.1], size=(30, 4))
     found = critical_difference(values, list("abcd"))
     ranks = stats.rankdata(values, axis=1)
     np.testing.assert_allclose(found.mean_ranks, ranks.mean(axis=0))
