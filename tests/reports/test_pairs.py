@@ -39,10 +39,13 @@ def _values(results, architecture, task, budget=LAST, metric="information_gap"):
 
 
 def _changed(results, architecture, change, task=None, metric="information_gap", **columns):
-    """The run with one row's numbers at the last budget changed; a callable gets the old values."""
+    """The run with one row's numbers at the last budget changed; a callable gets the old values.
+
+    metric: None for all of them.
+    """
     records = results.records.copy()
     chosen = (records["architecture"] == architecture) & (records["budget"] == LAST)
-    chosen &= records["metric"] == metric
+    chosen &= (records["metric"] == metric) | (metric is None)
     if task:
         chosen &= records["task"] == task
     old = records.loc[chosen, "value"]
@@ -171,7 +174,7 @@ def test_a_cell_with_failures_has_no_mean_and_is_marked_whatever_the_measure(res
 
 
 def test_a_cell_of_failures_alone_stands_last_by_a_measure_without_a_bound(results):
-    broken = _changed(results, "linear", np.nan, "gauss-nested", status="failed", reason="it broke")
+    broken = _changed(results, "linear", np.nan, "gauss-nested", None, status="failed", reason="it broke")
     for key in ("gap", "sparse"):
         board = summarise(broken).boards[key]
         now = board[(board["budget"] == LAST) & (board["architecture"] == "linear")].set_index("task")
@@ -189,6 +192,8 @@ def test_infinite_rows_are_not_tested_and_stand_behind_all_finite_ones(results):
         assert (found["ratio"], found["better"]) == (np.inf, other) and 0 <= found["wins"] < 1
     both = _pair(table, "linear", "resnet-64")
     assert both["better"] == "" and np.isnan(both["ratio"]) and both["seeds"] == 6
+    throughout = _changed(_changed(results, "linear", np.inf), "resnet-64", np.inf)
+    assert _pair(_pairs(throughout), "linear", "resnet-64")["wins"] == 0.5
     board = summarise(endless).boards["gap"]
     now = board[(board["budget"] == LAST) & (board["task"] == "overall")].set_index("architecture")
     for name in ("linear", "resnet-64"):
@@ -221,6 +226,7 @@ def test_skipped_and_absent_rows_have_no_pairs_and_no_ranks(results):
 @pytest.mark.parametrize("key", [measure.key for measure in BOARD])
 def test_the_rows_that_have_pairs_are_those_that_have_ranks(results, key):
     summary = summarise(_changed(results, "linear", np.nan, "gauss-nested", status="skipped"))
+    assert summary.boards[key].query("architecture == 'linear' and budget == @LAST")["rank"].isna().sum() == 2
     board, table = summary.boards[key], summary.pairs[key]
     ranked = board[board["rank"].notna()]
     assert set(zip(ranked["budget"], ranked["task"], ranked["architecture"], strict=True)) == {
