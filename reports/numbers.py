@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import pandas as pd
 
 from reports.trials import missing
 
@@ -42,6 +45,13 @@ def span(low: float | None, high: float | None, fewest: int = 2) -> str:
     texts = [(number(low, digits), number(high, digits)) for digits in range(fewest, 6)]
     ends = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
     return f"{ends[0]}–{ends[1]}"  # noqa: RUF001
+
+
+def ranks(low: Any, high: Any) -> str:
+    """Ranks from low to high, a single one where they are the same; empty where blank (NA)."""
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    return f"{low}" if low == high else f"{low}–{high}"  # noqa: RUF001
 
 
 def count(value: float | None) -> str:

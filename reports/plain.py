@@ -13,7 +13,7 @@ import pandas as pd
 from tabulate import DataRow, TableFormat, tabulate
 
 from reports import numbers
-from reports.headline import MEASURE, headline, integration_error
+from reports.headline import MEASURE, RANK, headline, integration_error
 from reports.leaderboard import Summary
 from reports.results import Results
 from reports.rows import SKIPPED, Cell, Row, board
@@ -41,18 +41,21 @@ def printable(text: object) -> str:
 
 def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str]) -> str:
     """The leaderboard as a Markdown table; reference rows in italics."""
-    header = ["#", "architecture", "information gap", "95 % interval", *map(markdown, tasks), "sparse KL"]
+    tested = any(row.rank_span for row in rows)
+    header = ["#", *(["ranks", "letters"] if tested else []), "architecture", "information gap"]
+    header += ["95 % interval", *map(markdown, tasks), "sparse KL"]
     crossings = any(row.crossings != numbers.BLANK for row in rows)
     header += [*(["crossings"] if crossings else []), *(f"examples to gap {target}" for target in targets)]
     header += ["parameters", "seconds", "trials ok"]
     body = []
     for row in rows:
-        line = [row.rank, "", row.overall.text, row.overall.span, *(cell.text for cell in row.tasks)]
-        line += [row.sparse, *([row.crossings] if crossings else []), *row.targets]
+        line = [row.overall.text, row.overall.span, *(cell.text for cell in row.tasks), row.sparse]
+        line += [*([row.crossings] if crossings else []), *row.targets]
         line += [row.parameters, row.seconds, row.counts]
-        body.append([markdown(text) for text in line])
-        body[-1][1] = _name(row.name, row.reference)
-    return _pipe(body, header, ["right", "left"])
+        ranks = [row.rank, *([row.rank_span, row.letters] if tested else [])]
+        name = _name(row.name, row.reference)
+        body.append([*map(markdown, ranks), name, *map(markdown, line)])
+    return _pipe(body, header, ["right", *(["right", "left"] if tested else []), "left"])
 
 
 def budget_table(rows: Sequence[tuple[str, bool, Sequence[Cell]]], budgets: Sequence[int]) -> str:
@@ -111,6 +114,8 @@ def terminal_table(results: Results, summary: Summary) -> str:
     size = f"{numbers.plural(largest_budget(results), 'example')}, {numbers.plural(suite['seeds'], 'seed')}"
     lines = [f"{printable(suite['title'])}: {size}", ""]
     lines += [*table, "", *wrapped(printable(" ".join(headline(results, summary)))), "", *wrapped(MEASURE)]
+    if any(row.rank_span for row in rows):
+        lines += ["", *wrapped(RANK)]
     if integration := integration_error(results):
         lines += ["", *wrapped(integration)]
     return "\n".join(lines) + "\n"
@@ -128,11 +133,14 @@ def json_text(results: Results, summary: Summary) -> str:
 def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest: int) -> list[str]:
     tasks = tasks if heading else []
     crossings = any(row.crossings != numbers.BLANK for row in rows)
-    header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
+    tested = any(row.rank_span for row in rows)
+    header = ["rank" if tested else "", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
     header += ["cross.", "ok"] if crossings else ["ok"]
     # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
     short = zip(rows, cut_apart([printable(row.name) for row in rows], longest), strict=True)
-    body = [header, *(_terminal_row(row, name, bool(tasks), crossings) for row, name in short)]
+    ranks = [row.rank_span if tested else row.rank for row in rows]
+    rest = (_terminal_row(row, name, bool(tasks), crossings) for row, name in short)
+    body = [header, *([rank, *cells] for rank, cells in zip(ranks, rest, strict=True))]
     alignment = ["right", "left", *["right"] * (len(header) - 2)]
     gap = " " * gutter
     form = TableFormat(None, None, None, None, DataRow("", gap, ""), DataRow("", gap, ""), 0, None)
@@ -149,7 +157,7 @@ def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[
     gap = SKIPPED if row.overall.text == SKIPPED else _number_only(row.overall)
     if crossings:
         cells.append(row.crossings.replace(" ", ""))
-    return [row.rank, name, gap, row.overall.span, *cells, row.counts]
+    return [name, gap, row.overall.span, *cells, row.counts]
 
 
 def _number_only(cell: Cell) -> str:

@@ -57,9 +57,11 @@ class Reader:
         """Scroll to the end, so that every chart becomes interactive."""
         for chart in self.page.query_selector_all("figure.chart-box"):
             chart.scroll_into_view_if_needed()
-        self.page.wait_for_function(
-            "document.querySelectorAll('figure.chart-box:not(.live)').length === 0", timeout=20_000
-        )
+        for _ in range(200):  # wait_for_function would evaluate text, which the pages forbid
+            if not self.page.locator("figure.chart-box:not(.live)").count():
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError("a chart didn't become interactive")
 
 
 @pytest.fixture
