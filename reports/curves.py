@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from reports import numbers
-from reports.charts import MLE, Axes, Style, decades, line_chart, line_styles, powers
+from reports.charts import MLE, Axes, Style, decades, line_styles, powers
+from reports.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
 from reports.words import axis

@@ -20,18 +20,17 @@ FLOOR = "what its family, or its recipe, leaves however many examples there are"
 
 @dataclass(frozen=True)
 class Law:
-    """One task's learning curve: the exponent as text, empty where none was fitted, and what goes on."""
+    """One task's learning curve: "falls" or "rises", the exponent as text, empty for none, and the rest."""
 
     task: str
+    verb: str
     exponent: str
     words: str
 
 
 def laws(every: Everyone, name: str) -> list[Law]:
-    """Return the learning-curve exponent of a row on every task; empty where a run has none of it."""
-    table = getattr(every.summary, "exponents", None)
-    if table is None or table.empty:
-        return []
+    """Return the learning-curve exponent of a row on every task; empty for `oracle` and `prior`."""
+    table = every.summary.exponents
     rows = {row["task"]: row for row in table[table["architecture"] == name].to_dict("records")}
     return [_law(every, name, task, rows[task]) for task in every.tasks if task in rows]
 
@@ -39,14 +38,16 @@ def laws(every: Everyone, name: str) -> list[Law]:
 def _law(every: Everyone, name: str, task: str, row: Mapping[Any, Any]) -> Law:
     slope = row["exponent"]
     if pd.isna(slope):
-        return Law(task, "", str(row["reason"] or "no exponent could be fitted"))
+        return Law(task, "", "", str(row["reason"] or "no exponent could be fitted"))
     low, high = (numbers.number(float(row[end]), 2) for end in ("low", "high"))
     span = f"({low} to {high})" if pd.notna(row["low"]) else ""
     words = [span, f"from {int(row['first']):,} to {int(row['last']):,} examples"]
     plateau = row["plateau"]
     if pd.notna(plateau):
         words[-1] += f", then a plateau: {_cause(every, name, task)}"
-    return Law(task, f"−{numbers.number(float(slope), 2)}", " ".join(filter(None, words)) + ".")  # noqa: RUF001
+    verb, sign = ("falls", "−") if slope >= 0 else ("rises", "")  # noqa: RUF001
+    exponent = f"{sign}{numbers.number(abs(float(slope)), 2)}"
+    return Law(task, verb, exponent, " ".join(filter(None, words)) + ".")
 
 
 def _cause(every: Everyone, name: str, task: str) -> str:

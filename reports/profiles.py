@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +15,11 @@ from reports.derived import TARGETS
 from reports.failures import Failure, failures
 from reports.leaderboard import Summary
 from reports.means import Means, arithmetic_means
+from reports.measures import GAP
 from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections import Block, Entry, Line, Table
-from reports.statistics import FEWEST_SEEDS
 from reports.trials import largest_budget, names
 from reports.variants import neighbours
 from reports.words import at
@@ -42,7 +43,8 @@ class Everyone:
 
     rows: the board, in its order; standings: leaderboard rows by (budget, task, architecture); gaps: overall
     cells by architecture, a budget each; targets: texts by architecture, a tuple a task; means: of MEASURES
-    at the largest budget; spread: derived rows by (task, architecture, metric).
+    at the largest budget; spread: derived rows by (task, architecture, metric); pairs: tests of the overall
+    gap at the largest budget, by (a, b).
     """
 
     results: Results
@@ -53,6 +55,7 @@ class Everyone:
     targets: Mapping[str, list[tuple[str, ...]]]
     means: Means
     spread: Mapping[Any, Any]
+    pairs: Mapping[tuple[str, str], Mapping[Any, Any]]
     failures: list[Failure]
 
     @property
@@ -73,12 +76,13 @@ class Everyone:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A row that differs by one recipe: how, its overall gap, and that over the page's own gap."""
+    """A row that differs by one recipe: how, its overall gap, that over the page's own, and the verdict."""
 
     name: str
     words: str
     gap: Cell
-    ratio: str
+    ratio: Entry
+    verdict: str
     rank: str
 
 
@@ -88,6 +92,8 @@ def everyone(results: Results, summary: Summary) -> Everyone:
     table = summary.leaderboard.astype(object).to_dict("records")
     derived = summary.derived
     spread = derived[(derived["budget"] == budget) & derived["metric"].isin(["bias", "variance"])]
+    pairs = summary.pairs[GAP.key]
+    tested = pairs[(pairs["budget"] == budget) & (pairs["task"] == OVERALL_NAME)].to_dict("records")
     metrics = [*MEASURES, *(f"{name}_ovr" for name in ONE_AGAINST_THE_REST)]
     return Everyone(
         results,
@@ -98,6 +104,7 @@ def everyone(results: Results, summary: Summary) -> Everyone:
         targets={name: texts for name, _, texts in by_target(results, summary)},
         means=arithmetic_means(results, metrics, budget),
         spread={(row["task"], row["architecture"], row["metric"]): row for row in spread.to_dict("records")},
+        pairs={(row["a"], row["b"]): row for row in tested},
         failures=failures(results),
     )
 
@@ -126,8 +133,7 @@ def _doubts(every: Everyone, name: str) -> list[str]:
     """What the tests leave open about a rank; nothing of a row without one, or below five seeds."""
     row = every.standings[every.budgets[-1], OVERALL_NAME, name]
     low, high = row.get("rank_low"), row.get("rank_high")
-    few = int(every.results.suite["seeds"]) < FEWEST_SEEDS
-    if few or not every.rows[name].rank or low is None or pd.isna(low):
+    if not every.rows[name].rank or low is None or pd.isna(low):
         return []
     if low == high:
         return ["Its rank is certain at 95 %: it differs significantly from every other row."]
@@ -148,10 +154,10 @@ def rank(row: Mapping[Any, Any]) -> Entry:
     place = row.get("rank")
     if place is None or pd.isna(place):
         return Entry(numbers.BLANK)
-    low, high = row.get("rank_low"), row.get("rank_high")
-    span = "" if low is None or high is None or pd.isna(low) or low == high else f"{low}–{high}"  # noqa: RUF001
+    span = numbers.ranks(row.get("rank_low"), row.get("rank_high"))
     letters = row.get("letters")
-    return Entry(str(place), " ".join(part for part in (span, letters) if isinstance(part, str) and part))
+    parts = ("" if span == str(place) else span, letters)
+    return Entry(str(place), " ".join(part for part in parts if isinstance(part, str) and part))
 
 
 def score_table(every: Everyone, name: str) -> Table:
@@ -193,14 +199,26 @@ def measure_table(every: Everyone, name: str) -> Table:
 
 def compared(every: Everyone, name: str) -> list[Neighbour]:
     """Rows that differ by one recipe, with their overall gaps at the largest budget."""
-    own = every.rows[name].overall.value
     found = []
     for other, words in neighbours(every.results, name):
         row = every.rows[other]
-        ratio = row.overall.value / own if own > 0 else float("nan")
-        text = f"{numbers.number(ratio, 2)} ×" if 0 < ratio < float("inf") else numbers.BLANK  # noqa: RUF001
-        found.append(Neighbour(other, words, row.overall, text, row.rank))
+        found.append(Neighbour(other, words, row.overall, *_against(every, other, name), row.rank))
     return found
+
+
+def _against(every: Everyone, other: str, name: str) -> tuple[Entry, str]:
+    """The gap of one row over another's with its interval, and what the paired test says of them."""
+    row = every.pairs.get((other, name)) or every.pairs.get((name, other))
+    if row is None:
+        return Entry(numbers.BLANK), numbers.BLANK
+    ratio, low, high = (float(row[key]) for key in ("ratio", "low", "high"))
+    if row["a"] == name and ratio > 0:
+        ratio, low, high = 1 / ratio, 1 / high, 1 / low
+    text = f"{numbers.number(ratio, 2)} ×" if 0 < ratio < math.inf else numbers.BLANK  # noqa: RUF001
+    verdict = {other: "better", name: "worse"}.get(row["better"], "not told apart")
+    if not row["better"] and pd.isna(row["p"]):
+        verdict = "too few seeds"
+    return Entry(text, numbers.span(low, high)), verdict
 
 
 def rival(every: Everyone, name: str) -> str:

@@ -73,8 +73,12 @@ def records_csv(results: Results, summary: Summary) -> str:
 
 def leaderboard_csv(summary: Summary) -> str:
     """The long leaderboard; numbers at full precision, `inf` or empty."""
-    floats = summary.leaderboard.select_dtypes(include="float").columns
-    return _csv(summary.leaderboard, tuple(floats))
+    return csv_text(summary.leaderboard)
+
+
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV; numbers at full precision, `inf` or empty."""
+    return _csv(frame, tuple(frame.select_dtypes(include="float").columns))
 
 
 def markdown_text(results: Results, summary: Summary, report: str = "report/index.html") -> str:

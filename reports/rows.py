@@ -49,8 +49,8 @@ class Row:
     counts: str
     complete: bool  # every trial that was to run did, and none failed
     note: str
-    rank_span: str
-    letters: str
+    rank_span: str  # ranks it may have by the tests, such as 1-3; empty where there were none
+    letters: str  # shared by rows that can't be told apart
 
 
 def board(
@@ -146,16 +146,9 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         counts=f"{whole['ok']}/{whole['total']}",
         complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,
         note=str(whole["note"] or ""),
-        rank_span="" if reference else ranks_between(whole.get("rank_low"), whole.get("rank_high")),
-        letters=str(whole.get("letters") or ""),
+        rank_span="" if reference else numbers.ranks(whole["rank_low"], whole["rank_high"]),
+        letters=str(whole["letters"] or ""),
     )
-
-
-def ranks_between(low: Any, high: Any) -> str:
-    """A rank's interval as text: `1–3`, `2` where it is one rank, empty where there is none."""  # noqa: RUF002
-    if low is None or pd.isna(low):
-        return ""
-    return f"{low:.0f}" if low == high else f"{low:.0f}–{high:.0f}"  # noqa: RUF001
 
 
 def _counted(summary: Summary) -> pd.DataFrame:

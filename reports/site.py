@@ -11,15 +11,16 @@ from typing import Any
 from reports import render, svg
 from reports.charts import Style, line_styles
 from reports.leaderboard import Summary
-from reports.pages import architecture, leaderboard, method
+from reports.pages import architecture, compare, leaderboard, method
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
-STATIC = ("report.css", "board.js", "charts.js")
+STATIC = ("report.css", "board.js", "charts.js", "compare.js")
 NAVIGATION = (
     ("Leaderboard", "index.html"),
     ("Architectures", "architectures/index.html"),
+    ("Head to head", "compare.html"),
     ("Method", "method.html"),
 )
 _HERE = Path(__file__).parent
@@ -78,7 +79,7 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), *architecture.pages(run), method.page(run)]
+    return [leaderboard.page(run), *architecture.pages(run), compare.page(run), method.page(run)]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:
@@ -88,6 +89,7 @@ def page_text(run: Run, page: Page, place: Place | None = None) -> str:
     values: dict[str, Any] = {
         "title": page.title,
         "suite": run.results.suite,
+        "manifest": run.results.manifest,
         "figures": {
             chart.name: svg.drawn(chart, _href(page, data_path(page, chart))) for chart in page.charts
         },

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli_compare import compare, diff
 from runner.publish import publish
 
 if TYPE_CHECKING:
@@ -206,6 +207,8 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
     sys.exit(CHECK_FAILED if any(result.failed for result in results) else FINE)
 
 
+cli.add_command(compare)
+cli.add_command(diff)
 cli.add_command(publish)
 
 

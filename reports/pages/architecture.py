@@ -67,7 +67,7 @@ def _page(run: Run, every: Everyone, name: str) -> Page:
         "name": name,
         "description": _text(run, name, "description"),
         "facts": facts(run, every, name),
-        "limit": _text(run, name, "limit"),
+        "limit": _limit(run, name),
         "standing": standing(every, name),
         "by_examples": by_examples(every, name),
         "scores": score_table(every, name),
@@ -90,8 +90,15 @@ def facts(run: Run, every: Everyone, name: str) -> list[tuple[str, str]]:
     found += [("Trainable parameters", size)] if size != numbers.BLANK else []
     told = _value(run, name, "facts")
     if isinstance(told, list | tuple):
-        found += [(str(label), str(text)) for label, text in told]
+        found += [(f"{str(label)[:1].upper()}{str(label)[1:]}", str(text)) for label, text in told]
     return found
+
+
+def _limit(run: Run, name: str) -> str:
+    """Where training leads with infinite data; empty where the description says so already."""
+    limit = _text(run, name, "limit")
+    said = limit.rstrip(".").casefold() == _text(run, name, "description").rstrip(".").casefold()
+    return "" if said else limit
 
 
 def _shared(run: Run, every: Everyone) -> dict[str, Any]:

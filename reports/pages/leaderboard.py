@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
-
-import pandas as pd
 
 from reports import numbers
 from reports.derived import TARGETS
@@ -22,7 +19,7 @@ from reports.rows import board as board_rows
 from reports.rows import by_budget, by_target
 from reports.sections import sections
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import kind, largest_budget, missing, names
+from reports.trials import largest_budget, names
 from reports.words import at, batches, fixed, learned
 
 SHADES = 6
@@ -43,11 +40,11 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "at": at(results.suite, largest_budget(results)),
         "learned": learned(results.suite),
         "fixed": fixed(results.suite),
-        "estimators": any(kind(results, name) == "estimator" for name in names(results)[1]),
         "sections": sections(results, summary),
         "budgets": [(budget, batches(results.suite, budget)) for budget in budgets],
         "tasks": tasks,
         "rows": rows,
+        "ranks_tested": any(row.rank_span for row in rows),
         "gap_by_budget": gaps,
         "targets": targets,
         "board_table": board_table(rows, tasks, targets),
@@ -56,9 +53,6 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "target_rows": by_target(results, summary),
         "interval_method": interval_method(int(results.suite["seeds"])),
         "failures": failures(results),
-        "task_rows": _tasks(results),
-        "architecture_rows": _architectures(results),
-        "facts": list(_facts(results.manifest)),
         "integration": integration_error(results),
         "crossings": any(row.crossings != numbers.BLANK for row in rows),
         "manifest": results.manifest,
@@ -98,67 +92,3 @@ def interval_method(seeds: int) -> str:
     if seeds < BOOTSTRAP_FROM:
         return "95 % intervals are Student's t over seeds on the log scale"
     return "95 % intervals are BCa bootstraps over seeds on the log scale"
-
-
-def _tasks(results: Results) -> list[dict[str, str]]:
-    shown = {"entropy": 4, "bayes_error": 4, "information": 4}
-    rows = []
-    for name in names(results)[0]:
-        row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
-        texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
-        counts = {key: _count(row.get(key)) for key in ("features", "classes", "crossings", "parameters")}
-        words = {key: _text(row.get(key)) for key in ("description", "method")}
-        rows.append({"name": name, **words, **texts, **counts})
-    return rows
-
-
-def _count(value: Any) -> str:
-    return numbers.BLANK if missing(value) else numbers.count(float(value))
-
-
-def _architectures(results: Results) -> list[dict[str, str]]:
-    _, ranked, reference = names(results)
-    table = results.architectures
-    return [
-        {
-            "name": name,
-            "description": str(table.loc[name, "description"]),
-            "kind": kind(results, name),
-        }
-        for name in [*ranked, *reference]
-        if name in table.index
-    ]
-
-
-def _text(value: object) -> str:
-    return "" if missing(value) else str(value)
-
-
-def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The manifest as pairs of words, whatever it holds."""
-    facts = []
-    for key, value in manifest.items():
-        if value is None or (isinstance(value, float) and pd.isna(value)):
-            continue
-        if key == "wall_seconds" and isinstance(value, int | float):
-            facts.append(("wall time", numbers.seconds(float(value))))
-        elif key == "environments" and isinstance(value, list):
-            facts.extend(_environments(value))
-        elif isinstance(value, Mapping):
-            facts.append((key, _words(value)))
-        elif key != "command":
-            facts.append((key.replace("_", " "), str(value)))
-    return facts
-
-
-def _words(pairs: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {part}" for name, part in pairs.items() if part is not None)
-
-
-def _environments(found: list[Any]) -> list[tuple[str, str]]:
-    """A line for each environment that trials were trained in; several may differ in a number's last bits."""
-    words = [_words(each) if isinstance(each, Mapping) else str(each) for each in found]
-    if len(words) == 1:
-        return [("environment", words[0])]
-    mixed = f"of {len(words)}, whose numbers may differ in their last bits"
-    return [(f"environment {place} {mixed}", each) for place, each in enumerate(words, 1)]

@@ -30,7 +30,7 @@ class Run:
 class Chart:
     """A figure: its name on its page (a slug), title, text alternative, Altair chart, and its numbers.
 
-    data: what a reader downloads as CSV, one row a mark.
+    data: what a reader downloads as CSV, one row a mark. note: what stands below the title.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Chart:
     label: str
     spec: Any
     data: pd.DataFrame
+    note: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from reports.plain import _cut_apart
+from reports.plain import cut_apart
 from reports.render import terminal
 
 
@@ -20,7 +20,7 @@ from reports.render import terminal
     ],
 )
 def test_names_cut_to_a_width_still_differ(names, longest):
-    cut = _cut_apart(names, longest)
+    cut = cut_apart(names, longest)
     assert len(set(cut)) == len(names)
     assert all(len(short) <= longest for short in cut)
     for short, name in zip(cut, names, strict=True):
@@ -29,9 +29,9 @@ def test_names_cut_to_a_width_still_differ(names, longest):
 
 def test_names_are_cut_at_their_ends_unless_two_would_look_the_same():
     names = ["rare-class-1d", "rare-class-1d+prior-shift(0.5,0.5)"]
-    assert _cut_apart(names, 8) == ["rar…s-1d", "rar…0.5)"]
-    assert _cut_apart(names, 13) == ["rare-class-1d", "rare-class-1…"]
-    assert _cut_apart(names[:1] * 2, 8) == ["rare-cl…", "rare-cl…"]
+    assert cut_apart(names, 8) == ["rar…s-1d", "rar…0.5)"]
+    assert cut_apart(names, 13) == ["rare-class-1d", "rare-class-1…"]
+    assert cut_apart(names[:1] * 2, 8) == ["rare-cl…", "rare-cl…"]
 
 
 def test_headings_and_rows_of_a_terminal_differ(results):
