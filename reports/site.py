@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -119,4 +119,6 @@ def data_path(page: Page, chart: Chart) -> str:
 
 def _href(page: Page, path: str) -> str:
     """A path in the suite's folder as a link from a page."""
-    return os.path.relpath(path, PurePosixPath(page.path).parent).replace(os.sep, "/")
+    # Below folders of no meaning, so that a path that leads out of the suite's is told without our own place.
+    deep = "/a/b/c/d/e/f"
+    return posixpath.relpath(f"{deep}/{path}", f"{deep}/{PurePosixPath(page.path).parent}")
