@@ -294,7 +294,10 @@ def _bands(rows: pd.DataFrame, axes: Axes, colour: Any) -> list[Any]:
 
 
 def _dot_sizes(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Small where strong series were measured, larger for series that are one point; else NaN."""
-    there = rows["y"].notna() & ~rows["r"]
-    lone = there & (there.groupby(rows["s"]).transform("sum") == 1)
-    return np.where(lone, 50.0, np.where(there & (rows["o"] == 1), 14.0, np.nan))
+    """Small where strong series were measured, larger for a point without neighbours, else NaN."""
+    there = (rows["y"].notna() & ~rows["r"]).loc[rows.sort_values(["s", "x"], kind="stable").index]
+    series = there.groupby(rows["s"])
+    beside = series.shift(1, fill_value=False) | series.shift(-1, fill_value=False)
+    lone = (there & ~beside).loc[rows.index]
+    shown = there.loc[rows.index] & (rows["o"] == 1)
+    return np.where(lone, 50.0, np.where(shown, 14.0, np.nan))
