@@ -32,8 +32,9 @@ def line_chart(
 
     points: series, x, y (a blank or infinite one breaks its line), and optionally error (of y: a smaller y
     is drawn at it), low and high (drawn as a band of strong series, and told of all). A value beyond the
-    axis lies on its edge. A reader may choose series: the chart's parameter `chosen` holds their codes,
-    which stand under `codes` in the specification's `usermeta`; series: what one is, for tooltips; `room` is the width that a live chart has.
+    axis lies on its edge. series: what one is, for tooltips. A reader may choose series: the chart's
+    parameter `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`; `room`
+    is the width that a live chart has.
     """
     import altair as alt
 
