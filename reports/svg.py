@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from reports.pages.page import Chart
 
 NOTICE = "/* Vega, Vega-Lite and vega-embed (BSD-3-Clause, vega.github.io), bundled by vl-convert */\n"
+SLACK = 14  # pixels beside a chart with names at its sides: a reader's font may be wider than ours
 DIGITS = 5  # significant ones of a number that is drawn; the data beside a chart have all of them
 
 CONFIG = {
@@ -123,7 +124,10 @@ def _svg(spec: dict[str, Any]) -> str:
     drawn: str = vl_convert.vegalite_to_svg(spec)
     start = drawn.index(">") + 1
     box = re.search(r'viewBox="([^"]+)"', drawn[:start])
-    view = box.group(1) if box else "0 0 400 300"
+    left, top, width, height = map(float, (box.group(1) if box else "0 0 400 300").split())
+    if spec.get("usermeta", {}).get("fluid"):
+        left, width = left - SLACK, width + 2 * SLACK
+    view = f"{left:g} {top:g} {width:g} {height:g}"
     body = _NOISE.sub("", drawn[start:])
     body = re.sub(r' (d|transform)="[^"]*"', lambda found: _LONG.sub(_short, found.group(0)), body)
     body = _ALIKE.sub(_one_path, body)

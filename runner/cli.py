@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli_compare import compare, diff
+from runner.publish import publish
 
 if TYPE_CHECKING:
     from runner.run import Options
@@ -208,6 +209,7 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
 
 cli.add_command(compare)
 cli.add_command(diff)
+cli.add_command(publish)
 
 
 def main() -> None:

@@ -70,6 +70,16 @@ def _seeds(store: Store) -> dict[str, tuple[str, str, int]]:
     }
 
 
+def outline(store: Store) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the suite of the last grid run in a folder and its learned architectures; raises StoreError."""
+    suite = store.run().get("suite")
+    if suite is None:
+        raise StoreError(f"results file {store.path}: expected a run, found none in it")
+    every = list(dict.fromkeys([*suite["architectures"], *suite["reference"]]))
+    kinds = _summaries(store, "architecture", every)["kind"]
+    return suite, tuple(n for n in every if n not in suite["reference"] and kinds[n] != "reference")
+
+
 def _as_floats(tasks: pd.DataFrame) -> pd.DataFrame:
     """Return a task frame in which a number that no task of the grid has is NaN and not None."""
     return tasks.astype({name: "float64" for name in MAY_LACK if name in tasks})
