@@ -163,7 +163,8 @@ def panel(where: Frame, picture: Picture, kind: str, step: np.ndarray, over: Mar
     return Markup(
         '<svg class="map" viewBox="0 0 {} {:g}" aria-hidden="true" focusable="false">'
         '<rect class="ground" x="{}" y="{}" width="{:g}" height="{:g}"/>'
-        '<svg class="steps {} {}" aria-hidden="true" {}>{}</svg><svg class="over" aria-hidden="true" {}>{}</svg>{}</svg>'
+        '<svg class="steps {} {}" aria-hidden="true" {}>{}</svg>'
+        '<svg class="over" aria-hidden="true" {}>{}</svg>{}</svg>'
     ).format(
         WIDTH, where.height + TOP + BOTTOM, LEFT, TOP, where.width, where.height,
         kind, shape, inner, marks(where, picture, kind, step), inner, over, _axes(where, picture),

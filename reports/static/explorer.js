@@ -226,7 +226,7 @@
       if (!byKl) paint("error", "error", off, "Mean output minus exact");
       paint("spread", "spread", found ? levels("spread", found.get(spread(each))) : blank(), spread(each) === "spread" ? "Spread over seeds, largest class" : "Spread over seeds");
     }
-    if (byKl) paint("error", "kl", found ? klLevels(found.get("kl")) : blank(), "KL of output from exact, nats");
+    if (byKl) paint("error", "kl", found ? klLevels(found.get("kl")) : blank(), "KL(exact ‖ output), nats");
   }
 
   // What the reader chooses and points at
@@ -328,6 +328,11 @@
     }
     for (const control of [rows, slider, classes, errors]) if (control) control.addEventListener("input", draw);
     box.addEventListener("pointermove", point);
+    box.addEventListener("pointerleave", () => {
+      readout.textContent = "";
+      const cursor = get("explorer-cursor");
+      if (cursor) cursor.setAttribute("visibility", "hidden");
+    });
     csv.addEventListener("click", download);
     let width = box.clientWidth;
     if (line) {
