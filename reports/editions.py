@@ -14,7 +14,7 @@ from reports.pages.page import slug
 from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Row, board
-from reports.trials import largest_budget, names
+from reports.trials import largest_budget, names, told
 
 SHARED = "static"  # the site's folder of style and scripts, which no suite may have
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -74,13 +74,15 @@ class Edition:
 class Card:
     """What overview, history and feed say of a run.
 
-    rows: its board without reference rows; gaps: {(architecture, budget): overall gap}; ok, total: trials at
-    the largest budget; size: of records.csv, bytes; paths: of its pages, in its folder.
+    rows: its board without reference rows; told: those of them that learned from exact posteriors; gaps:
+    {(architecture, budget): overall gap}; ok, total: trials at the largest budget; size: of records.csv,
+    bytes; paths: of its pages, in its folder.
     """
 
     edition: Edition
     headline: tuple[str, ...]
     rows: tuple[Row, ...]
+    told: frozenset[str]
     gaps: Mapping[tuple[str, int], float]
     budget: int
     ok: int
@@ -123,6 +125,7 @@ def card(edition: Edition, results: Results, summary: Summary, size: int, paths:
         edition=edition,
         headline=tuple(headline(results, summary)),
         rows=tuple(row for row in board(results, summary) if not row.reference),
+        told=frozenset(told(results)),
         gaps=dict(zip(keys, table["information_gap"].astype(float), strict=True)),
         budget=budget,
         ok=int(now["ok"].sum()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -11,14 +11,15 @@ from typing import Any
 from reports import render, svg
 from reports.charts import Style, line_styles
 from reports.leaderboard import Summary
-from reports.pages import architecture, compare, leaderboard, method
+from reports.pages import architecture, compare, leaderboard, method, task
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
-STATIC = ("report.css", "board.js", "charts.js", "compare.js")
+STATIC = ("report.css", "board.js", "charts.js", "compare.js", "explorer.js")
 NAVIGATION = (
     ("Leaderboard", "index.html"),
+    ("Tasks", "tasks/index.html"),
     ("Architectures", "architectures/index.html"),
     ("Head to head", "compare.html"),
     ("Method", "method.html"),
@@ -79,7 +80,13 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), *architecture.pages(run), compare.page(run), method.page(run)]
+    return [
+        leaderboard.page(run),
+        *task.pages(run),
+        *architecture.pages(run),
+        compare.page(run),
+        method.page(run),
+    ]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:
@@ -112,4 +119,6 @@ def data_path(page: Page, chart: Chart) -> str:
 
 def _href(page: Page, path: str) -> str:
     """A path in the suite's folder as a link from a page."""
-    return os.path.relpath(path, PurePosixPath(page.path).parent).replace(os.sep, "/")
+    # Below folders of no meaning, so that a path that leads out of the suite's is told without our own place.
+    deep = "/a/b/c/d/e/f"
+    return posixpath.relpath(f"{deep}/{path}", f"{deep}/{PurePosixPath(page.path).parent}")

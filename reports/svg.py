@@ -20,8 +20,25 @@ NOTICE = "/* Vega, Vega-Lite and vega-embed (BSD-3-Clause, vega.github.io), bund
 SLACK = 14  # pixels beside a chart with names at its sides: a reader's font may be wider than ours
 DIGITS = 5  # significant ones of a number that is drawn; the data beside a chart have all of them
 
-_FONT = "system-ui, sans-serif"
-_RULE = "#dddddd"
+CONFIG = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": STRONG,
+        "titleColor": STRONG,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "gridColor": "#dddddd",
+        "domainColor": NEUTRAL,
+        "tickColor": NEUTRAL,
+        "tickSize": 4,
+        "labelPadding": 4,
+        "labelFlush": False,
+    },
+}
 _LONG = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
 _NOISE = re.compile(
     r'<path class="(?:background|foreground)"[^>]*/>'
@@ -47,7 +64,8 @@ class Figure:
 
 def drawn(chart: Chart, csv: str) -> Figure:
     """Draw a chart once, for readers without scripts and for print; no network is used."""
-    spec: dict[str, Any] = _drawable(_styled(chart.spec).to_dict(validate=False))
+    # Altair's own way to configure a chart would copy all of it three times.
+    spec: dict[str, Any] = _drawable(chart.spec.to_dict(validate=False) | {"config": CONFIG})
     spec["description"] = chart.label
     return Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv, chart.note)
 
@@ -81,26 +99,6 @@ def _cache() -> Path:
     if own:
         return Path(own)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posterior-bench"
-
-
-def _styled(chart: Any) -> Any:
-    return (
-        chart.configure(background="transparent", font=_FONT, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=STRONG,
-            titleColor=STRONG,
-            labelFontSize=11,
-            titleFontSize=11,
-            titleFontWeight="normal",
-            gridColor=_RULE,
-            domainColor=NEUTRAL,
-            tickColor=NEUTRAL,
-            tickSize=4,
-            labelPadding=4,
-            labelFlush=False,
-        )
-    )
 
 
 def _drawable(part: Any) -> Any:

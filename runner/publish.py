@@ -17,17 +17,14 @@ from urllib.parse import urlsplit
 
 import click
 
+from runner.site_folder import MARKER, PublishError, beside, heal, others, swap
+
 if TYPE_CHECKING:
     from reports.editions import Source
     from reports.results import Results
     from runner.store import Store
 
-MARKER = ".posterior-bench-site"  # its lines name what is ours in the site's top folder
 NO_JEKYLL = ".nojekyll"  # keeps code hosts from leaving out files
-
-
-class PublishError(ValueError):
-    """A site can't be published; the message says what was expected and found."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +93,10 @@ def write(folders: Iterable[Path], site: Path, url: str = "", title: str = "Post
     from reports.publication import site_files
 
     place = site.resolve()
-    _heal(place)
-    _others(place)  # refuses in time what would be refused in the end
+    heal(place)
+    others(place)  # refuses in time what would be refused in the end
     sources = [source(folder) for folder in folders]
-    with _beside(place) as new:
+    with beside(place) as new:
         # First of all, so that a later run knows whose folder this is if we don't live to remove it.
         (new / MARKER).touch()
         files = size = 0
@@ -112,10 +109,10 @@ def write(folders: Iterable[Path], site: Path, url: str = "", title: str = "Post
         (new / NO_JEKYLL).touch()
         own = sorted(path.name for path in new.iterdir())
         (new / MARKER).write_text("".join(f"{name}\n" for name in own), encoding="utf-8")
-        for path in _others(place):
+        for path in others(place):
             if path.name not in own:
                 shutil.copy2(path, new / path.name)
-        _swap(new, place)
+        swap(new, place)
     return Written(site, len({each.identity for each in sources}), files + 2, size)
 
 
@@ -187,99 +184,6 @@ def _unused(folder: Path) -> Iterator[None]:
         raise RunError(f"folder {folder}: another run is using it; wait for it") from None
     finally:
         os.close(lock)
-
-
-def _others(site: Path) -> list[Path]:
-    """Return the files of a site's top folder that are somebody else's, such as a CNAME.
-
-    Raises PublishError where the folder isn't a site of ours, or has more in it than a site and such files.
-    """
-    if not site.name:
-        raise PublishError(f"--site {site}: expected a folder of its own")
-    if site.exists() and not site.is_dir():
-        raise PublishError(f"--site {site}: expected a folder, found a file")
-    there = sorted(site.iterdir()) if site.exists() else []
-    if not there:
-        return []
-    if not (site / MARKER).is_file():
-        raise PublishError(
-            f"--site {site}: expected a new or empty folder, or a site that `runner publish` made,"
-            f" found {there[0].name} and no {MARKER}"
-        )
-    own = {MARKER, *(site / MARKER).read_text(encoding="utf-8").splitlines()}
-    others = [path for path in there if path.name not in own]
-    for path in others:
-        if not path.is_file() or path.name == ".git":
-            raise PublishError(f"--site {site}: expected nothing but the site in it, found {path.name}")
-    return others
-
-
-@contextmanager
-def _beside(site: Path) -> Iterator[Path]:
-    """Make a folder beside the site; it is gone afterwards, whether it was swapped in or not."""
-    new = site.with_name(f"{site.name}.new-{os.getpid()}")
-    site.parent.mkdir(parents=True, exist_ok=True)
-    if new.exists() and (new / MARKER).is_file():
-        shutil.rmtree(new)
-    new.mkdir()
-    try:
-        yield new
-    finally:
-        shutil.rmtree(new, ignore_errors=True)
-
-
-def _swap(new: Path, site: Path) -> None:
-    """Put a finished site in the place of the old one.
-
-    Between the two renames there is only the old one under another name, from which `_heal` brings it back.
-    """
-    old = site.with_name(f"{site.name}.old-{os.getpid()}")
-    if not site.exists():
-        os.rename(new, site)
-        return
-    os.rename(site, old)
-    try:
-        os.rename(new, site)
-    except BaseException:
-        os.rename(old, site)
-        raise
-    shutil.rmtree(old)
-
-
-def _heal(site: Path) -> None:
-    """Finish what a killed publication has left: bring the old site back, remove what is half done."""
-    for path in _left(site, "old"):
-        if site.exists():
-            shutil.rmtree(path)
-        else:
-            os.rename(path, site)
-    for path in _left(site, "new"):
-        shutil.rmtree(path)
-
-
-def _left(site: Path, word: str) -> list[Path]:
-    """Return the folders beside a site that processes of the past have left, newest first."""
-    if not site.parent.is_dir():
-        return []
-    start = f"{site.name}.{word}-"
-    found = [
-        path
-        for path in site.parent.iterdir()
-        if path.name.startswith(start) and path.name.removeprefix(start).isdigit()
-    ]
-    ours = [path for path in found if (path / MARKER).is_file()]
-    dead = [path for path in ours if not _alive(int(path.name.removeprefix(start)))]
-    return sorted(dead, key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _count(number: int, word: str) -> str:

@@ -22,7 +22,8 @@ QUESTION = "How close do classifiers come to the Bayesian posterior, and what do
 class Line:
     """A row of a suite's ranking.
 
-    span: its rank interval; path: of its page in the site, empty where it has none; ends: of its bar.
+    span: its rank interval; path: of its page in the site, empty where it has none; ends: of its bar; told:
+    whether it learned from exact posteriors.
     """
 
     rank: str
@@ -31,6 +32,7 @@ class Line:
     path: str
     cell: Cell
     ends: tuple[float, float, float] | None
+    told: bool
 
 
 def page(title: str, newest: Sequence[Card], runs: Sequence[int]) -> Page:
@@ -68,7 +70,8 @@ def _lines(card: Card, axis: list[float]) -> list[Line]:
     for row in card.rows[:FIRST]:
         path = architecture_path(row.name)
         there = f"{card.edition.address}/{path}" if path in card.paths else ""
-        lines.append(Line(row.rank, row.rank_span, row.name, there, row.overall, bar(axis, row.overall)))
+        ends, taught = bar(axis, row.overall), row.name in card.told
+        lines.append(Line(row.rank, row.rank_span, row.name, there, row.overall, ends, taught))
     return lines
 
 
