@@ -61,7 +61,7 @@ class Axes:
         scale = alt.Scale(type="log", domain=ends, nice=False)
         if not self.log:
             scale = alt.Scale(domain=ends, nice=False, zero=False)
-        words = {"labelExpr": self.labels} if self.labels else {"format": "~s"}
+        words: dict[str, Any] = {"labelExpr": self.labels} if self.labels else {"format": "~s"}
         return alt.X(
             "x:Q",
             scale=scale,
@@ -196,7 +196,19 @@ def powers(values: Sequence[float]) -> list[float]:
     return [10.0**power for power in range(low, high + 1)] or sorted({min(values), max(values)})
 
 
+def marks(values: Sequence[float]) -> list[float]:
+    """Where to mark a log axis: powers of ten, or where few are in its range, 1, 2 and 5 times these."""
+    found = powers(values)
+    if len(found) > 2:
+        return found
+    low, high = min(values), max(values)
+    around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    finer = [step * 10.0**power for power in around for step in (1, 2, 5)]
+    return [value for value in finer if low <= value <= high] or found
+
+
 def scaled(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:
+    """A channel that gives each series, by its code, its style."""
     import altair as alt
 
     kind = "O" if channel is alt.StrokeWidth else "N"  # Vega-Lite warns of a width without an order
@@ -204,6 +216,7 @@ def scaled(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any
 
 
 def log_axis(values: Sequence[float], title: str) -> Any:
+    """A vertical axis of powers of ten."""
     import altair as alt
 
     label = "datum.value >= 0.00009 ? format(datum.value, '~f') : '1e' + round(log(datum.value) / LN10)"

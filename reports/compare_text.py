@@ -196,8 +196,9 @@ def terminal_text(found: Comparison) -> str:
     for title, what, rows in tables(found):
         body = [headings(what), *(cells(line, what) for line in rows)]
         right = range(1, 8) if what == "task" else range(8)
-        for longest in (20, 16, 12, 9):
-            table = aligned(body, [longest, *[0] * 7], right)
+        for longest, columns in ((20, 8), (16, 8), (12, 8), (12, 7), (12, 6), (9, 6)):
+            shown = [line[:columns] for line in body]
+            table = aligned(shown, [longest, *[0] * (columns - 1)], right)
             if max(map(len, table)) <= WIDTH:
                 break
         lines += ["", f"{title}:", *table]

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.charts import HUES, INK, STRONG
 from reports.figures import overall
-from reports.lines import SIZE, codes_of, faded, limit, records, sized
+from reports.lines import SIZE, codes_of, faded, inline, limit, sized
 from reports.numbers import plural
 from reports.pages.page import Chart, Run
 from reports.pairs import OVERALL_NAME
@@ -68,7 +68,7 @@ def wins(run: Run, frame: pd.DataFrame) -> Chart:
     shares = win_shares(frame, order)
     blocks = int(frame["seeds"].max()) * len(names(run.results)[0])
     told, pairs = int((frame["better"] != "").sum()), len(frame)
-    mark = "bold" if len(order) <= MOST_NUMBERED else "a dot"
+    mark = "bold or a dot" if len(order) <= MOST_NUMBERED else "a dot"
     note = (
         f"Percent of {blocks} blocks (task, seed) in which the row's gap is lower than the column's; "
         f"{mark}: a significant difference (Holm, 5 %)."
@@ -86,7 +86,7 @@ def _matrix(run: Run, shares: pd.DataFrame, order: list[str]) -> Any:
     count = len(order)
     codes = codes_of(run.styles, order)
     across, down = _bands(count)
-    people = alt.Data(values=[{"i": i, "a": name, "s": codes[name]} for i, name in enumerate(order, 1)])
+    people = inline([{"i": i, "a": name, "s": codes[name]} for i, name in enumerate(order, 1)])
     away = "isArray(chosen) && indexof(chosen, datum.s) < 0"
     seen = faded(1, (f"{away} && indexof(chosen, datum.c) < 0", 0.2))
     cells = alt.Chart().mark_rect(aria=False).encode(
@@ -99,9 +99,9 @@ def _matrix(run: Run, shares: pd.DataFrame, order: list[str]) -> Any:
         ],
     )  # fmt: skip
     labels = alt.Chart(people).mark_text(align="right", fontSize=11, aria=False, limit=limit())
-    labels = labels.encode(x=alt.value(-26), y=down, text="a:N", opacity=faded(1, (away, 0.35)))
+    labels = labels.encode(x=alt.value(-26), y=down, text=alt.Text("a:N"), opacity=faded(1, (away, 0.35)))
     layers = [cells, *_marks(count, across, down, seen), labels]
-    chart = alt.layer(*layers, data=alt.Data(values=records(_cells(shares, order))))
+    chart = alt.layer(*layers, data=inline(_cells(shares, order)))
     chart = chart.transform_lookup("i", alt.LookupData(people, "i", ["a", "s"]))
     chart = chart.transform_lookup("j", alt.LookupData(people, "i", ["a", "s"]), as_=["b", "c"])
     chart = chart.transform_calculate(
@@ -146,7 +146,8 @@ def _marks(count: int, across: Any, down: Any, opacity: Any) -> list[Any]:
         return [_dot("datum.g", across, down, opacity)]
     room = f"(room == 0 || room >= {24 * count + 130})"
     found = []
-    for test, weight, colour in (("datum.g", 700, INK), ("!datum.g", 400, STRONG)):
+    looks: tuple[tuple[str, Any, str], ...] = (("datum.g", 700, INK), ("!datum.g", 400, STRONG))
+    for test, weight, colour in looks:
         text = alt.Chart().transform_filter(f"{test} && {room} && isValid(datum.w)")
         text = text.mark_text(fontSize=11, fontWeight=weight, fill=colour, aria=False)
         found.append(text.encode(x=across, y=down, text=alt.Text("w:Q", format=".0f"), opacity=opacity))

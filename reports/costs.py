@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from reports.charts import NEUTRAL, Axes, calm_decades, powers
+from reports.charts import NEUTRAL, Axes, calm_decades, marks
 from reports.figures import overall, seen, strong
 from reports.lines import (
     Looks,
@@ -16,7 +16,7 @@ from reports.lines import (
     codes_of,
     dots,
     drawn_rows,
-    end_labels,
+    inline,
     sized,
     targets,
     together,
@@ -38,9 +38,7 @@ def costs(run: Run) -> Chart | None:
         return None
     ticks = calm_decades(seen(timed))
     reach = (float(timed["x"].min()) / 1.3, float(timed["x"].max()) * 1.3)
-    axes = Axes(
-        "training seconds per model", "gap", (powers(reach), ticks), reach, form=".3g", labels=SECONDS
-    )
+    axes = Axes("training seconds per model", "gap", (marks(reach), ticks), reach, form=".3g", labels=SECONDS)
     best = front(timed)
     untimed = [name for name in names(run.results)[1] if name not in set(timed["series"])]
     note = (
@@ -95,7 +93,8 @@ def front(points: pd.DataFrame) -> pd.DataFrame:
     there = points[np.isfinite(points["x"]) & np.isfinite(points["y"])]
     ordered = there.sort_values(["x", "y"], kind="stable")
     before = ordered["y"].cummin().shift(fill_value=np.inf)
-    return ordered[ordered["y"] < before]
+    best: pd.DataFrame = ordered[ordered["y"] < before]
+    return best
 
 
 def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> Any:
@@ -112,18 +111,18 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
     rows["a"] = np.where(ends, 55.0, np.nan)
     front_line = [{"x": x, "y": max(y, axes.ticks[1][0])} for x, y in zip(best["x"], best["y"], strict=True)]
     front_line.append({**front_line[-1], "x": axes.reach[1]})
-    behind = alt.Chart(alt.Data(values=front_line)).mark_line(
+    behind = alt.Chart(inline(front_line)).mark_line(
         aria=False, interpolate="step-after", stroke=NEUTRAL, strokeWidth=5, opacity=0.3
     )
     paths = alt.Chart().mark_line(aria=False, strokeWidth=1).encode(
-        x=axes.x(), y=axes.y(), detail="s:N", order="b:Q", color=looks.colour(), opacity=chosen(),
-        strokeDash=looks.dash(),
+        x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), order=alt.Order("b:Q"),
+        color=looks.colour(), opacity=chosen(), strokeDash=looks.dash(),
     )  # fmt: skip
     more = [("b:Q", axis(run.results.suite))]
     more += [("m:N", "multiply-adds")] if "m" in rows else []
     layers = (
         behind.encode(x=axes.x(), y=axes.y()), paths, dots(looks.colour()), targets(axes, *more),
-        named(end_labels(rows[ends], axes, strongest), looks.colour()),
+        *named(rows[ends], axes, strongest, looks.colour()),
     )  # fmt: skip
     own = [name for name in ("x", "y", "t", "a", "b", "m") if name in rows]
     return sized(together(layers, rows, own, ("n", "o", "r")), codes)

@@ -9,12 +9,12 @@ import pandas as pd
 
 from reports import numbers
 from reports.charts import MLE, Axes, Style, decades, line_styles, powers
-from reports.lines import line_chart
+from reports.lines import FAINT, at, codes_of, faded, inline, line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
 from reports.words import axis
 
-FAINT = 0.6  # opacity of a limit
+LIMITS = 0.6  # opacity of lines that are there to compare with
 
 
 def kl_curves(run: Run, name: str) -> Chart | None:
@@ -65,7 +65,7 @@ def _curves(run: Run, name: str, cells: pd.DataFrame, key: str, what: str, limit
     points = cells.rename(columns={"task": "series"})[["series", "x", "y"]]
     chart = line_chart(points, styles, axes, list(styles), "task")
     if len(limits):
-        chart.layer.insert(0, _faint(limits, points, styles, axes))
+        chart.layer.insert(0, _faint(limits, points, styles))
     title = f"{what[:1].upper()}{what[1:]}"
     beside = f", with {limit} as a faint line" if len(limits) else ""
     label = (
@@ -81,31 +81,24 @@ def _curves(run: Run, name: str, cells: pd.DataFrame, key: str, what: str, limit
     return Chart(key, f"{title} against data", label, chart, data.rename(columns=titles))
 
 
-def _faint(limits: pd.DataFrame, points: pd.DataFrame, styles: dict[str, Style], axes: Axes) -> Any:
+def _faint(limits: pd.DataFrame, points: pd.DataFrame, styles: dict[str, Style]) -> Any:
     """A thin dotted line of each task's colour, which fades and comes out with the task's own."""
     import altair as alt
 
-    order = [task for task in styles if task in set(points["series"])]
-    codes = {task: f"s{place}" for place, task in enumerate(order)}
     rows = pd.DataFrame(
         {
             "x": limits["x"],
             "y": limits["limit"],
-            "s": limits["task"].map(codes),
+            "s": limits["task"].map(codes_of(styles, points["series"])),
             "c": limits["task"].map({task: style.colour for task, style in styles.items()}),
         }
     )
-    off = "isArray(chosen) && indexof(chosen, datum.s) < 0"
-    return (
-        alt.Chart(rows)
-        .mark_line(aria=False, strokeDash=[2, 3], strokeWidth=1.2)
-        .encode(
-            x=axes.x(),
-            y=axes.y(),
-            detail="s:N",
-            stroke=alt.Stroke("c:N", scale=None, legend=None),
-            opacity=alt.condition(off, alt.value(0.08), alt.value(FAINT)),
-        )
+    marks = alt.Chart(inline(rows)).mark_line(aria=False, strokeDash=[2, 3], strokeWidth=1.2)
+    return marks.encode(
+        **at(),
+        detail=alt.Detail("s:N"),
+        stroke=alt.Stroke("c:N", scale=None, legend=None),
+        opacity=faded(LIMITS, ("isArray(chosen) && indexof(chosen, datum.s) < 0", FAINT)),
     )
 
 

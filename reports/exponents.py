@@ -62,7 +62,8 @@ def fit(budgets: Sequence[int], logs: _Numbers) -> Exponent:
     """Fit log KL = c - a log N to the falling part of a learning curve, each seed by least squares.
 
     budgets: (n,), increasing; logs: (seeds, n), log KL, NaN or infinite where there is none, at a budget that
-    is then left out. Returns the mean over seeds of a, with Student's t interval.
+    is then left out. Returns the mean over seeds of a, with Student's t interval. Where a curve bends slowly
+    towards its plateau, the bend is part of the fit and a comes out smaller than it was at first.
     """
     usable = np.asarray(np.isfinite(logs).all(axis=0))
     logs, left = logs[:, usable], [budget for budget, fine in zip(budgets, usable, strict=True) if fine]
@@ -90,19 +91,22 @@ def falling(x: _Numbers, logs: _Numbers) -> int:
     """How many budgets there are before the plateau; all of them where there is none.
 
     x: (n,), log budgets; logs: (seeds, n). The plateau begins at the first budget after which no later one is
-    significantly lower (paired t over seeds, one-sided, 5 % over the later budgets), provided that from there
-    on the curve lies significantly above the line through what was before: too few seeds to see a curve fall
-    make no plateau.
+    significantly lower (paired t over seeds, one-sided, 5 % over the later budgets). That too few seeds see a
+    curve fall makes no plateau: from there on it must also lie significantly above the line through what was
+    before, or, with fewer than two budgets before, have no significant slope.
     """
     count = len(x)
     for here in range(count - 1):
         if not _falls(logs[:, here + 1 :] - logs[:, [here]]):
-            return here if here < 2 or _departs(x, logs, here) else count
+            flat = (
+                _departs(x, logs, here) if here > 1 else not _falls(slopes(x[here:], logs[:, here:])[:, None])
+            )
+            return here if flat else count
     return count
 
 
 def _falls(differences: _Numbers) -> bool:
-    """Whether some column of (seeds, later budgets) is significantly below 0."""
+    """Whether some column of (seeds, n) is significantly below 0, at 5 % over all n."""
     mean, _, _, p = paired_t(differences.T)
     return bool(((mean < 0) & (p / 2 * differences.shape[1] < ALPHA)).any())
 

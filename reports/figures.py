@@ -13,10 +13,11 @@ from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.pairs import OVERALL_NAME
 from reports.statistics import grouped_geometric_mean
-from reports.trials import CELL, largest_budget, listed, names
+from reports.trials import CELL, largest_budget, names
 from reports.words import at, axis
 
 STRONG_ROWS = 6  # as many as there are hues
+FEW_BUDGETS = 4  # all of which an axis can mark
 FEWEST_EXAMPLES = 5  # for each of k parameters, before the k/2N law says anything
 STRATUM = "stratum-"
 
@@ -102,12 +103,12 @@ def strata_points(run: Run) -> pd.DataFrame:
     trial or task is missing. error: the mean integration error, the same way.
     """
     tasks, learned, _ = names(run.results)
-    records = listed(run.results)
-    rows = records[
-        (records["metric"] == "expected_kl")
-        & (records["budget"] == largest_budget(run.results))
-        & records["region"].str.fullmatch(rf"{STRATUM}\d+")
-        & records["architecture"].isin([*learned, PRIOR, MLE])
+    records = run.results.records
+    rows = records[(records["metric"] == "expected_kl") & (records["budget"] == largest_budget(run.results))]
+    rows = rows[
+        rows["region"].str.fullmatch(rf"{STRATUM}\d+")
+        & rows["task"].isin(tasks)
+        & rows["architecture"].isin([*learned, PRIOR, MLE])
     ]
     keys = ["task", "architecture", "region"]
     values = rows.assign(value=rows["value"].astype(float).where(rows["status"] == "ok")).set_index(keys)
@@ -173,7 +174,12 @@ def _curves(run: Run, points: pd.DataFrame, words: tuple[str, str, str], title: 
     across = axis(run.results.suite)
     budgets = [float(budget) for budget in run.results.suite["budgets"]]
     ticks = calm_decades(seen(points))
-    axes = Axes(across, up, (powers(budgets), ticks), (min(budgets), max(budgets)))
+    axes = Axes(
+        across,
+        up,
+        (budgets if len(budgets) <= FEW_BUDGETS else powers(budgets), ticks),
+        (min(budgets), max(budgets)),
+    )
     learned = points[~points["series"].isin([PRIOR, MLE, LIMIT])]
     return Chart(
         name,

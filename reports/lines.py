@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from reports.charts import LIMIT, MLE, PRIOR, Axes, Style, scaled
 from reports.numbers import bounded, span
+from reports.trials import missing
 
 SIZE = (636, 340)  # pixels of a chart that is half a page wide with all around it; of its plot's height
 LABEL = 13  # pixels, a line of text
@@ -26,14 +27,15 @@ def line_chart(
     styles: Mapping[str, Style],
     axes: Axes,
     strong: Sequence[str],
-    series: str = "architecture",
+    kind: str = "architecture",
 ) -> Any:
     """Positive numbers on a log axis, a line a series, with the strong ones named at their ends.
 
     points: series, x, y (a blank or infinite one breaks its line), and optionally error (of y: a smaller y
     is drawn at it), low and high (drawn as a band of strong series, and told of all). A value beyond the
-    axis lies on its edge. A reader may choose series: the chart's parameter `chosen` holds their codes,
-    which stand under `codes` in the specification's `usermeta`; series: what one is, for tooltips; `room` is the width that a live chart has.
+    axis lies on its edge. kind: what a series is, for tooltips. A reader may choose series: the chart's
+    parameter `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`; `room`
+    is the width that a live chart has.
     """
     import altair as alt
 
@@ -43,15 +45,16 @@ def line_chart(
     rows["a"] = _dot_sizes(rows)
     looks = Looks(styles, codes)
     lines = alt.Chart().mark_line(aria=False).encode(
-        x=axes.x(), y=axes.y(), detail="s:N", opacity=chosen(), color=looks.colour(), strokeDash=looks.dash(),
+        x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), opacity=chosen(),
+        color=looks.colour(), strokeDash=looks.dash(),
         strokeWidth=alt.StrokeWidth("w:Q", scale=None, legend=None),
     )  # fmt: skip
     layers = [
         *_bands(rows, axes, looks.colour()),
         lines,
         dots(looks.colour()),
-        targets(axes, series=series),
-        names(end_labels(rows, axes, [*strong, *NEUTRALS]), looks.colour()),
+        targets(axes, kind=kind),
+        *names(rows, axes, [*strong, *NEUTRALS], looks.colour()),
     ]
     return sized(together(layers, rows, ("x", "y", "t", "a"), ("n", "o", "r", "w")), codes)
 
@@ -86,14 +89,26 @@ def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shar
     """Layers on one set of points: columns `own` of each, `shared` of each series `s`, both written once."""
     import altair as alt
 
-    series = alt.Data(values=records(rows.drop_duplicates("s")[["s", *shared]]))
-    points = alt.Data(values=records(rows[["s", *own]]))
+    series = inline(rows.drop_duplicates("s")[["s", *shared]])
+    points = inline(rows[["s", *own]])
     return alt.layer(*layers, data=points).transform_lookup("s", alt.LookupData(series, "s", list(shared)))
 
 
-def records(rows: pd.DataFrame) -> list[dict[Any, Any]]:
-    """Rows as plain data, without blanks."""
-    return [{key: value for key, value in row.items() if value == value} for row in rows.to_dict("records")]
+def inline(rows: pd.DataFrame | Sequence[Mapping[Any, Any]]) -> Any:
+    """Rows as data in a specification, without blanks."""
+    import altair as alt
+
+    plain = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else rows
+    # Altair copies lists over and over, but no tuple.
+    values = tuple({key: value for key, value in row.items() if not missing(value)} for row in plain)
+    return alt.InlineData(values=values)  # type: ignore[arg-type]
+
+
+def at(y: str = "y", x: str = "x") -> dict[str, Any]:
+    """Both channels of a further layer; as objects, since Altair reads strings slowly."""
+    import altair as alt
+
+    return {"x": alt.X(f"{x}:Q"), "y": alt.Y(f"{y}:Q")}
 
 
 def drawn_rows(
@@ -154,7 +169,8 @@ def end_labels(rows: pd.DataFrame, axes: Axes, strong: Sequence[str]) -> pd.Data
         places[:-1] -= short
         places[1:] += short
         places = np.clip(places, low, high)
-    return last.assign(at=10.0**places)
+    placed: pd.DataFrame = last.assign(at=10.0**places)
+    return placed
 
 
 def chosen() -> Any:
@@ -174,13 +190,35 @@ def faded(usual: float, *cases: tuple[str, float]) -> Any:
     return alt.OpacityValue(usual, condition=[{"test": test, "value": value} for test, value in cases])
 
 
-def names(labels: pd.DataFrame, colour: Any) -> Any:
-    """Names to the right of points, at `at`; shorter ones where there is little room."""
+def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) -> list[Any]:
+    """Names of strong series at their last points, of others once they are chosen."""
     import altair as alt
 
-    data = alt.Data(values=records(labels[["s", "n", "x", "at", "o", "r"]]))
-    text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
-    return text.encode(x="x:Q", y="at:Q", text="n:N", opacity=chosen(), color=colour)
+    def text(labels: pd.DataFrame) -> Any:
+        marks = alt.Chart(inline(labels[["s", "n", "x", "at", "o", "r"]]))
+        return marks.mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
+
+    ends = end_labels(rows, axes, strong)
+    last = rows[rows["y"].notna()].sort_values("x", kind="stable").groupby("s", sort=False).tail(1)
+    others = last[~last["n"].isin(list(strong))].assign(at=last["y"])
+    place = {**at("at"), "text": alt.Text("n:N")}
+    layers = [text(ends).encode(**place, opacity=chosen(), color=colour)]
+    if len(others):
+        layers.append(text(others).transform_filter(_HERE).encode(**place, color=colour))
+    return [*layers, _room(pd.concat([ends, others]), axes.reach[1])]
+
+
+def _room(labels: pd.DataFrame, x: float) -> Any:
+    """The longest name once more, unseen, at a plot's end x.
+
+    A plot is fitted in one pass, in which names within it move: none then ends beyond the chart.
+    """
+    import altair as alt
+
+    longest = labels.loc[[labels["n"].astype(str).str.len().idxmax()]] if len(labels) else labels
+    data = inline(longest.assign(x=x)[["n", "x", "at"]])
+    text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit(), opacity=0)
+    return text.encode(**at("at"), text=alt.Text("n:N"))
 
 
 def limit() -> Any:
@@ -190,7 +228,7 @@ def limit() -> Any:
     return alt.expr("room > 0 && room < 480 ? 84 : 150")
 
 
-def targets(axes: Axes, *more: tuple[str, str], series: str = "architecture") -> Any:
+def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> Any:
     """Points that can't be seen, for the pointer to find; only a live chart has them.
 
     more: further (field, title) for the tooltip.
@@ -198,15 +236,13 @@ def targets(axes: Axes, *more: tuple[str, str], series: str = "architecture") ->
     import altair as alt
 
     tooltip = [
-        alt.Tooltip("n:N", title=series),
+        alt.Tooltip("n:N", title=kind),
         alt.Tooltip("x:Q", title=axes.across, format=axes.form),
         alt.Tooltip("t:N", title=axes.up),
         *(alt.Tooltip(field, title=title) for field, title in more),
     ]
     marks = alt.Chart().transform_filter("room > 0 && isValid(datum.y)")
-    return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(
-        x="x:Q", y="y:Q", tooltip=tooltip
-    )
+    return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(**at(), tooltip=tooltip)
 
 
 def dots(colour: Any) -> Any:
@@ -215,7 +251,7 @@ def dots(colour: Any) -> Any:
 
     marks = alt.Chart().transform_filter("datum.a").mark_point(filled=True, strokeWidth=0, aria=False)
     size = alt.Size("a:Q", scale=None, legend=None)
-    return marks.encode(x="x:Q", y="y:Q", color=colour, opacity=chosen(), size=size)
+    return marks.encode(**at(), color=colour, opacity=chosen(), size=size)
 
 
 def sized(chart: Any, codes: Mapping[str, str], height: int = SIZE[1]) -> Any:
@@ -242,14 +278,26 @@ def _bands(rows: pd.DataFrame, axes: Axes, colour: Any) -> list[Any]:
     banded = rows[(rows["o"] == 1) & rows[["y", "lo", "hi"]].notna().all(axis=1)]
     if banded.empty:
         return []
-    data = alt.Data(values=records(banded[["s", "x", "lo", "hi"]]))
+    data = inline(banded[["s", "x", "lo", "hi"]])
     opacity = faded(0.12, (_HERE, 0.25), ("isArray(chosen)", 0.02))
     marks = alt.Chart(data).mark_area(aria=False)
-    return [marks.encode(x="x:Q", y=axes.y("lo"), y2="hi:Q", detail="s:N", color=colour, opacity=opacity)]
+    return [
+        marks.encode(
+            x=alt.X("x:Q"),
+            y=axes.y("lo"),
+            y2=alt.Y2("hi:Q"),
+            detail=alt.Detail("s:N"),
+            color=colour,
+            opacity=opacity,
+        )
+    ]
 
 
 def _dot_sizes(rows: pd.DataFrame) -> NDArray[np.float64]:
-    """Small where strong series were measured, larger for series that are one point; else NaN."""
-    there = rows["y"].notna() & ~rows["r"]
-    lone = there & (there.groupby(rows["s"]).transform("sum") == 1)
-    return np.where(lone, 50.0, np.where(there & (rows["o"] == 1), 14.0, np.nan))
+    """Small where strong series were measured, larger for a point without neighbours, else NaN."""
+    there = (rows["y"].notna() & ~rows["r"]).loc[rows.sort_values(["s", "x"], kind="stable").index]
+    series = there.groupby(rows["s"])
+    beside = series.shift(1, fill_value=False) | series.shift(-1, fill_value=False)
+    lone = (there & ~beside).loc[rows.index]
+    shown = there.loc[rows.index] & (rows["o"] == 1)
+    return np.where(lone, 50.0, np.where(shown, 14.0, np.nan))

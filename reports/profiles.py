@@ -222,7 +222,9 @@ def _against(every: Everyone, other: str, name: str) -> tuple[Entry, str]:
 
 
 def rival(every: Everyone, name: str) -> str:
-    """The best ranked row that isn't the row itself; empty where there is none."""
+    """The best ranked row that isn't the row itself; empty where there is none, and of a reference row."""
+    if every.rows[name].reference:
+        return ""
     return next((other for other in every.ranked if other != name), "")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.charts import NEUTRAL, STRONG
-from reports.lines import BEHIND, Looks, codes_of, faded, limit, sized
+from reports.lines import BEHIND, Looks, at, codes_of, faded, inline, limit, sized
 from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.trials import largest_budget
@@ -89,28 +89,26 @@ def _diagram(run: Run, rows: pd.DataFrame, critical: CriticalDifference) -> Any:
     across = alt.X(
         "x:Q",
         scale=alt.Scale(domain=[1, max(count, 2)], nice=False, zero=False),
-        axis=alt.Axis(
-            orient="top", offset=-AXIS, title="mean rank", values=_ticks(count), grid=False, format="d"
-        ),
+        axis=alt.Axis(orient="top", offset=-AXIS, title=None, values=_ticks(count), grid=False, format="d"),
     )
     down = alt.Y("y:Q", scale=alt.Scale(domain=[0, height], reverse=True, nice=False), axis=None)
     opacity = faded(1, (FOCUS, BEHIND))
     colour = Looks(run.styles, codes).colour()
-    lines = alt.Chart(alt.Data(values=_elbows(rows, count))).mark_line(aria=False, strokeWidth=1.3)
-    lines = lines.encode(x=across, y=down, detail="s:N", order="k:Q", color=colour, opacity=opacity)
+    lines = alt.Chart(inline(_elbows(rows, count))).mark_line(aria=False, strokeWidth=1.3)
+    lines = lines.encode(
+        x=across, y=down, detail=alt.Detail("s:N"), order=alt.Order("k:Q"), color=colour, opacity=opacity
+    )
     tips = [alt.Tooltip("n:N", title="architecture"), alt.Tooltip("t:N", title="mean rank")]
     ends = rows.assign(x=rows["rank"], y=AXIS)[["s", "n", "t", "x", "y"]]
-    dots = alt.Chart(alt.Data(values=ends.to_dict("records"))).mark_point(
-        filled=True, size=34, strokeWidth=0, aria=False
-    )
-    dots = dots.encode(x="x:Q", y="y:Q", color=colour, opacity=opacity, tooltip=tips)
+    dots = alt.Chart(inline(ends)).mark_point(filled=True, size=34, strokeWidth=0, aria=False)
+    dots = dots.encode(**at(), color=colour, opacity=opacity, tooltip=tips)
     names = [_names(rows, side, count, opacity, tips) for side in (True, False)]
     return sized(alt.layer(lines, *_bars(critical, count), dots, *names), codes, height)
 
 
 def _elbows(rows: pd.DataFrame, count: int) -> list[dict[str, Any]]:
     """From each row's mean rank on the axis down to its level and out to its name, three points a row."""
-    points = []
+    points: list[dict[str, Any]] = []
     for row in rows.to_dict("records"):
         edge = 1 if row["left"] else max(count, 2)
         corners = [(row["rank"], AXIS), (row["rank"], row["y"]), (edge, row["y"])]
@@ -123,32 +121,33 @@ def _bars(critical: CriticalDifference, count: int) -> list[Any]:
     import altair as alt
 
     end = min(1 + critical.cd, max(count, 2))
-    measure = alt.Chart(alt.Data(values=[{"x": 1, "x2": end, "y": 12}]))
-    rule = measure.mark_rule(aria=False, stroke=STRONG, strokeWidth=1.5).encode(x="x:Q", x2="x2:Q", y="y:Q")
-    stops = alt.Chart(alt.Data(values=[{"x": 1, "y": 12}, {"x": end, "y": 12}]))
+    measure = alt.Chart(inline([{"x": 1, "x2": end, "y": 12}]))
+    rule = measure.mark_rule(aria=False, stroke=STRONG, strokeWidth=1.5).encode(**at(), x2=alt.X2("x2:Q"))
+    stops = alt.Chart(inline([{"x": 1, "y": 12}, {"x": end, "y": 12}]))
     stops = stops.mark_tick(aria=False, orient="vertical", color=STRONG, size=8, thickness=1.5)
-    text = alt.Chart(alt.Data(values=[{"x": end, "y": 12, "v": f"CD {number(critical.cd)}"}]))
-    text = text.mark_text(align="left", dx=7, fontSize=11, aria=False).encode(x="x:Q", y="y:Q", text="v:N")
+    text = alt.Chart(inline([{"x": end, "y": 12, "v": f"CD {number(critical.cd)}"}]))
+    text = text.mark_text(align="left", dx=7, fontSize=11, aria=False).encode(**at(), text=alt.Text("v:N"))
     groups = group_bars(critical)
     if groups.empty:
-        return [rule, stops.encode(x="x:Q", y="y:Q"), text]
-    bars = alt.Chart(alt.Data(values=groups.to_dict("records")))
+        return [rule, stops.encode(**at()), text]
+    bars = alt.Chart(inline(groups))
     bars = bars.mark_rule(aria=False, stroke=NEUTRAL, strokeWidth=4, strokeCap="round")
-    return [rule, stops.encode(x="x:Q", y="y:Q"), text, bars.encode(x="x:Q", x2="x2:Q", y="y:Q")]
+    return [rule, stops.encode(**at()), text, bars.encode(**at(), x2=alt.X2("x2:Q"))]
 
 
 def _names(rows: pd.DataFrame, left: bool, count: int, opacity: Any, tips: Sequence[Any]) -> Any:
     import altair as alt
 
     shown = rows[rows["left"] == left].assign(x=1 if left else max(count, 2))
-    data = alt.Data(values=shown[["s", "n", "t", "x", "y"]].to_dict("records"))
+    data = inline(shown[["s", "n", "t", "x", "y"]])
     marks = alt.Chart(data).mark_text(
         align="right" if left else "left", dx=-6 if left else 6, fontSize=11, aria=False, limit=limit()
     )
-    return marks.encode(x="x:Q", y="y:Q", text="n:N", opacity=opacity, tooltip=list(tips))
+    return marks.encode(**at(), text=alt.Text("n:N"), opacity=opacity, tooltip=list(tips))
 
 
 def _ticks(count: int) -> list[int]:
-    """Ranks to mark: at most about a dozen, with the first and the last."""
-    step = -(-count // 12)
-    return sorted({*range(1, count + 1, step), max(count, 2)})
+    """Ranks to mark: all of a dozen, else every fifth and the first."""
+    if count <= 12:
+        return list(range(1, max(count, 2) + 1))
+    return [1, *range(5, count + 1, 5)]

@@ -34,4 +34,5 @@ def bar(line: Line, reach: float) -> Ends | None:
 
 def ends(reach: float) -> tuple[str, str]:
     """Both ends of an axis as text."""
-    return f"1/{reach:g}", f"{reach:g}"
+    power = round(math.log10(reach))
+    return (f"1e-{power}", f"1e{power}") if power > 2 else (f"1/{reach:g}", f"{reach:g}")

@@ -11,14 +11,15 @@ from typing import Any
 from reports import render, svg
 from reports.charts import Style, line_styles
 from reports.leaderboard import Summary
-from reports.pages import architecture, compare, leaderboard, method
+from reports.pages import architecture, compare, leaderboard, method, task
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
-STATIC = ("report.css", "board.js", "charts.js", "compare.js")
+STATIC = ("report.css", "board.js", "charts.js", "compare.js", "explorer.js")
 NAVIGATION = (
     ("Leaderboard", "index.html"),
+    ("Tasks", "tasks/index.html"),
     ("Architectures", "architectures/index.html"),
     ("Head to head", "compare.html"),
     ("Method", "method.html"),
@@ -79,7 +80,13 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), *architecture.pages(run), compare.page(run), method.page(run)]
+    return [
+        leaderboard.page(run),
+        *task.pages(run),
+        *architecture.pages(run),
+        compare.page(run),
+        method.page(run),
+    ]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:

@@ -17,10 +17,28 @@ if TYPE_CHECKING:
     from reports.pages.page import Chart
 
 NOTICE = "/* Vega, Vega-Lite and vega-embed (BSD-3-Clause, vega.github.io), bundled by vl-convert */\n"
+SLACK = 14  # pixels beside a chart with names at its sides: a reader's font may be wider than ours
 DIGITS = 5  # significant ones of a number that is drawn; the data beside a chart have all of them
 
-_FONT = "system-ui, sans-serif"
-_RULE = "#dddddd"
+CONFIG = {
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
+    "padding": 4,
+    "view": {"stroke": None},
+    "axis": {
+        "labelColor": STRONG,
+        "titleColor": STRONG,
+        "labelFontSize": 11,
+        "titleFontSize": 11,
+        "titleFontWeight": "normal",
+        "gridColor": "#dddddd",
+        "domainColor": NEUTRAL,
+        "tickColor": NEUTRAL,
+        "tickSize": 4,
+        "labelPadding": 4,
+        "labelFlush": False,
+    },
+}
 _LONG = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
 _NOISE = re.compile(
     r'<path class="(?:background|foreground)"[^>]*/>'
@@ -46,7 +64,8 @@ class Figure:
 
 def drawn(chart: Chart, csv: str) -> Figure:
     """Draw a chart once, for readers without scripts and for print; no network is used."""
-    spec: dict[str, Any] = _drawable(_styled(chart.spec).to_dict(validate=False))
+    # Altair's own way to configure a chart would copy all of it three times.
+    spec: dict[str, Any] = _drawable(chart.spec.to_dict(validate=False) | {"config": CONFIG})
     spec["description"] = chart.label
     return Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv, chart.note)
 
@@ -82,26 +101,6 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "posterior-bench"
 
 
-def _styled(chart: Any) -> Any:
-    return (
-        chart.configure(background="transparent", font=_FONT, padding=4)
-        .configure_view(stroke=None)
-        .configure_axis(
-            labelColor=STRONG,
-            titleColor=STRONG,
-            labelFontSize=11,
-            titleFontSize=11,
-            titleFontWeight="normal",
-            gridColor=_RULE,
-            domainColor=NEUTRAL,
-            tickColor=NEUTRAL,
-            tickSize=4,
-            labelPadding=4,
-            labelFlush=False,
-        )
-    )
-
-
 def _drawable(part: Any) -> Any:
     """Plain data with numbers to a few digits, null for what JSON can't say, and text that can be drawn.
 
@@ -125,7 +124,10 @@ def _svg(spec: dict[str, Any]) -> str:
     drawn: str = vl_convert.vegalite_to_svg(spec)
     start = drawn.index(">") + 1
     box = re.search(r'viewBox="([^"]+)"', drawn[:start])
-    view = box.group(1) if box else "0 0 400 300"
+    left, top, width, height = map(float, (box.group(1) if box else "0 0 400 300").split())
+    if spec.get("usermeta", {}).get("fluid"):
+        left, width = left - SLACK, width + 2 * SLACK
+    view = f"{left:g} {top:g} {width:g} {height:g}"
     body = _NOISE.sub("", drawn[start:])
     body = re.sub(r' (d|transform)="[^"]*"', lambda found: _LONG.sub(_short, found.group(0)), body)
     body = _ALIKE.sub(_one_path, body)

@@ -64,8 +64,9 @@
 
   function scale(reach) {
     const text = (x, anchor, words) => ["text", { x, y: 12, "text-anchor": anchor }, words];
-    const ends = [`1/${reach}`, "1", `${reach}`];
-    return drawn("scale", [text("0%", "start", ends[0]), text("50%", "middle", "1"), text("100%", "end", ends[2])]);
+    const power = Math.round(Math.log10(reach));
+    const [low, high] = power > 2 ? [`1e-${power}`, `1e${power}`] : [`1/${reach}`, `${reach}`];
+    return drawn("scale", [text("0%", "start", low), text("50%", "middle", "1"), text("100%", "end", high)]);
   }
 
   function fill(table, rows, reach) {
@@ -86,10 +87,11 @@
         made.textContent = text;
         return made;
       };
+      const first = cell(number(a));
+      first.className = "first";
       row.append(
-        head, cell(number(a)), cell(number(b)), cell(line ? number(ratio) : "not compared"), chart,
-        cell(span(low, high)), cell(p(test)), cell(p(flip)),
-        cell(wins === null ? "" : `${Math.round(100 * wins)} %`),
+        head, cell(line ? number(ratio) : "not compared"), chart, cell(span(low, high)), cell(p(test)),
+        cell(p(flip)), cell(wins === null ? "" : `${Math.round(100 * wins)} %`), first, cell(number(b)),
       );
       return row;
     }));

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from reports.ordering import critical_difference, letters, rank_intervals
+from reports.ordering import _insert_and_absorb, critical_difference, letters, rank_intervals
 from reports.paired import holm, paired_t
 
 
@@ -22,6 +22,11 @@ def _shared(texts):
 def _graphs():
     rng = np.random.default_rng(0)
     yield from (_graph(rng, size, share) for size in (1, 2, 4, 7, 9) for share in (0, 0.2, 0.5, 0.8, 1))
+    sun = np.ones((6, 6), dtype=bool)  # 0, 1 and 2 are alike, but each two of them are with a third as well
+    for alike in ((0, 1, 2), (0, 1, 3), (1, 2, 4), (0, 2, 5)):
+        sun[np.ix_(alike, alike)] = False
+    np.fill_diagonal(sun, False)
+    yield sun
     means = np.sort(rng.normal(size=14))
     yield abs(means[:, None] - means) > 0.5  # as tests give them: 1 like 2 and 2 like 3, but 1 unlike 3
 
@@ -39,6 +44,12 @@ def test_rows_share_a_letter_exactly_where_they_do_not_differ(differ):
         assert not np.array_equal(_shared([text.replace(letter, "") for text in texts]), expected)
     first = ["".join(texts[row] for row in order).index(letter) for letter in every]
     assert first == sorted(first)  # given out in the order of the ranking
+
+
+@pytest.mark.parametrize("differ", list(_graphs()), ids=lambda differ: f"{len(differ)}-{differ.sum() // 2}")
+def test_no_set_of_like_rows_is_within_another(differ):
+    sets = _insert_and_absorb(differ)
+    assert not any(one & other == one for one, other in itertools.permutations(sets, 2))
 
 
 def test_letters_of_ties_that_are_not_transitive():
@@ -81,7 +92,7 @@ def test_rank_intervals_hold_for_all_rows_at_once():
 
 
 def test_critical_difference_is_demsars():
-    values = np.random.default_rng(3).normal(size=(30, 4)) + [0, 0.2, 1.0, 1.1]
+    values = np.random.default_rng(3).normal([0, 0.2, 1.0, 1.1], size=(30, 4))
     found = critical_difference(values, list("abcd"))
     ranks = stats.rankdata(values, axis=1)
     np.testing.assert_allclose(found.mean_ranks, ranks.mean(axis=0))
