@@ -12,10 +12,12 @@ from xml.etree import ElementTree
 import pandas as pd
 import pytest
 
+import reports.site
 from reports import svg
 from reports.charts import DASHES, HUES, line_styles
 from reports.editions import Source, editions, started
 from reports.leaderboard import summarise
+from reports.pages import method
 from reports.pages.history import comparable
 from reports.pages.page import slug
 from reports.publication import shared_styles, site_files
@@ -52,12 +54,16 @@ def source(found: Results, identity=""):
     )
 
 
-@pytest.fixture(scope="module", autouse=True)
-def no_drawings():
-    """How charts look is no matter here, and drawing hundreds takes a minute."""
+def light(sources, *args, **options):
+    """A site whose runs have two pages without charts: all it takes to see where they are put."""
+
+    def few(run):
+        page = method.page(run)
+        return [dataclasses.replace(page, path="index.html"), page]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(svg, "_svg", lambda spec: '<svg viewBox="0 0 9 9" aria-hidden="true"></svg>')
-        yield
+        patch.setattr(reports.site, "pages", few)
+        return dict(site_files(sources, *args, **options))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +88,15 @@ def runs(results):
 
 @pytest.fixture(scope="module")
 def site(runs):
-    return dict(site_files([source(found) for found in runs.values()], "Our bench"))
+    return light([source(found) for found in runs.values()], "Our bench")
+
+
+@pytest.fixture(scope="module")
+def whole(runs):
+    """A site with every page; how charts look is no matter here, and drawing them all takes a minute."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(svg, "_svg", lambda spec: '<svg viewBox="0 0 9 9" aria-hidden="true"></svg>')
+        return dict(site_files([source(runs[name]) for name in ("old", "newest", "other", "hostile")]))
 
 
 class Page(HTMLParser):
@@ -137,31 +151,31 @@ def links(site):
                 yield path, value
 
 
-def test_every_link_leads_to_a_file_and_a_place_in_it(site):
-    found = list(links(site))
+def test_every_link_leads_to_a_file_and_a_place_in_it(whole):
+    found = list(links(whole))
     assert len(found) > 200
     ids = {
         path: {a["id"] for _, a in Page(text).tags if "id" in a}
-        for path, text in site.items()
+        for path, text in whole.items()
         if path.endswith(".html")
     }
     for path, value in found:
         target, _, place = value.partition("#")
         file = normpath(join(dirname(path), target)) if target else path
-        assert file in site, (path, value)
+        assert file in whole, (path, value)
         assert not place or "=" in place or place in ids[file], (path, value)  # a=b: what a script shows
 
 
-def test_nothing_is_asked_of_other_sites(site):
-    for path, text in site.items():
+def test_nothing_is_asked_of_other_sites(whole):
+    for path, text in whole.items():
         if path.endswith((".html", ".css", ".md")):
             assert not re.search(r"(?:src|href)\s*=\s*[\"']?(?:[a-z]+:)?//|url\(|@import", text), path
-    assert "://" not in re.sub(r"http://www.w3.org/\S+", "", site["feed.xml"] + site["index.html"])
+    assert "://" not in re.sub(r"http://www.w3.org/\S+", "", whole["feed.xml"] + whole["index.html"])
 
 
 def test_the_order_of_the_runs_is_of_no_matter_and_a_copy_is_the_same_run(site, runs):
     again = [source(found) for found in reversed(runs.values())]
-    assert dict(site_files([*again, again[0]], "Our bench")) == site
+    assert light([*again, again[0]], "Our bench") == site
 
 
 @pytest.mark.parametrize("said", [None, "", "yesterday", 5, "2026-13-01T00:00:00"])
@@ -182,7 +196,7 @@ def test_a_time_without_a_zone_is_taken_for_utc(results):
 
 
 def test_the_overview_says_what_was_found_with_the_first_five_rows(make_results, results):
-    text = dict(site_files([source(make_results()), source(run(results, "beta"))]))["index.html"]
+    text = light([source(make_results()), source(run(results, "beta"))])["index.html"]
     first = text[text.index('id="gaussian1d"') :]
     names = re.findall(r'<th scope="row" class="name">.*?</th>', first, re.S)
     board = summarise(make_results()).leaderboard.query("budget == 640000 and task == 'overall'")
@@ -208,16 +222,16 @@ def test_sizes_of_records_are_said(site):
     assert f"({size / 1e3:.1f} kB)" in site["index.html"]
 
 
-def test_hostile_names_stay_text_everywhere(site):
-    for path, text in site.items():
+def test_hostile_names_stay_text_everywhere(whole):
+    for path, text in whole.items():
         if path.endswith(".html"):
             scripts = [a for tag, a in Page(text).tags if tag == "script"]
             assert all(a.get("type") == "application/json" or "src" in a for a in scripts), path
             assert "<script>alert" not in text
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in site["index.html"]
-    folders = {path.partition("/")[0] for path in site if "/" in path}
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in whole["index.html"]
+    folders = {path.partition("/")[0] for path in whole if "/" in path}
     assert all(re.fullmatch(r"[a-z0-9-]+", folder) for folder in folders)
-    titles = [entry.findtext(f"{ATOM}title") for entry in ElementTree.fromstring(site["feed.xml"])]
+    titles = [entry.findtext(f"{ATOM}title") for entry in ElementTree.fromstring(whole["feed.xml"])]
     assert any(title and title.startswith("<script>alert(1)</script>") for title in titles)
 
 
@@ -284,9 +298,9 @@ def test_no_two_rows_of_a_run_look_the_same_while_there_are_styles():
         assert len({(styles[name].colour, styles[name].dash) for name in group}) == len(group)
 
 
-def test_an_architecture_has_one_colour_on_the_whole_site(site):
+def test_an_architecture_has_one_colour_on_the_whole_site(whole):
     looks = {}
-    for path, text in site.items():
+    for path, text in whole.items():
         if path.endswith("index.html"):
             for name, colour in re.findall(r'data-name="([^"]*)".*?stroke="(#[0-9a-f]{6})"', text):
                 looks.setdefault(name, set()).add(colour)
@@ -319,13 +333,13 @@ def test_the_feed_has_an_entry_for_each_dated_run_newest_first(site):
 
 
 def test_ids_of_entries_stay_when_runs_are_added(site, runs):
-    fewer = dict(site_files([source(runs["old"]), source(runs["other"])], "Another title"))
+    fewer = light([source(runs["old"]), source(runs["other"])], "Another title")
     before = {each.findtext(f"{ATOM}id") for each in entries(fewer["feed.xml"])}
     assert len(before) == 2 and before < {each.findtext(f"{ATOM}id") for each in entries(site["feed.xml"])}
 
 
 def test_with_an_address_feed_and_sitemap_are_absolute(runs):
-    files = dict(site_files([source(runs[name]) for name in ("old", "newest", "other")], url=URL))
+    files = light([source(runs[name]) for name in ("old", "newest", "other")], url=URL)
     feed = ElementTree.fromstring(files["feed.xml"])
     assert feed.get("{http://www.w3.org/XML/1998/namespace}base") == URL
     for link in feed.iter(f"{ATOM}link"):
@@ -341,5 +355,5 @@ def test_with_an_address_feed_and_sitemap_are_absolute(runs):
 
 
 def test_a_site_of_undated_runs_has_a_feed_without_entries(runs):
-    feed = dict(site_files([source(runs["undated"])]))["feed.xml"]
+    feed = light([source(runs["undated"])])["feed.xml"]
     assert entries(feed) == [] and ElementTree.fromstring(feed).findtext(f"{ATOM}updated")
