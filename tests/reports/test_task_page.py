@@ -1,12 +1,14 @@
 """Pages of tasks: the explorer's numbers against the picture, maps, contours, and pages that are whole."""
 
 import dataclasses
+import io
 import json
 import os
 import re
 from pathlib import PurePosixPath
 
 import numpy as np
+import pandas as pd
 import pytest
 from pages import Parsed
 
@@ -216,3 +218,16 @@ def test_curves_show_arithmetic_means_and_the_limit(mixed):
         " and region == 'all'"
     )["value"]
     assert found["linear", 640] == pytest.approx(kl.mean())
+
+
+def test_maps_come_with_their_numbers(mixed):
+    results, files = mixed
+    for task in TASKS[1:]:
+        picture = results.pictures[task]
+        exact = pd.read_csv(io.StringIO(files[f"data/tasks-{task}-picture.csv"]))
+        np.testing.assert_allclose(exact["P(class 1)"], picture.posterior[:, 1], rtol=1e-5)
+        np.testing.assert_array_equal(exact["sparse"], picture.sparse)
+        said = pd.read_csv(io.StringIO(files[f"data/tasks-{task}-explorer.csv"]))
+        mean = picture.outputs["mlp-64x64", BUDGETS[-1]][:, :, 1].mean(axis=0)
+        np.testing.assert_allclose(said["mean output P(class 1)"], mean, atol=1e-6)
+        assert f"tasks-{task}-picture.csv" in files[task_path(task)]
