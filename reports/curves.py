@@ -75,7 +75,7 @@ def _curves(run: Run, name: str, cells: pd.DataFrame, key: str, what: str, limit
     data = cells[["task", "budget", "y", "limit"]]
     titles = {
         "budget": "examples",
-        "y": what.replace(" ", "_"),
+        "y": what.lower().replace(" ", "_"),
         "limit": "k_2n" if key == "kl" else "oracle_mle",
     }
     return Chart(key, f"{title} against data", label, chart, data.rename(columns=titles))
