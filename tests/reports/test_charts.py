@@ -22,7 +22,8 @@ from reports.charts import (
     stage_colour,
     stages,
 )
-from reports.lines import LABEL, NEUTRALS, SIZE, beyond, codes_of, drawn_rows, end_labels, line_chart
+from reports.layers import SIZE, codes_of
+from reports.lines import LABEL, NEUTRALS, beyond, drawn_rows, end_labels, line_chart
 from reports.pages.page import Chart
 
 HOSTILE = "datum.x'];alert(1)//<b>\"&\x1b[31m"
