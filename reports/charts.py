@@ -1,4 +1,4 @@
-"""Frames to Altair charts to SVG, one small panel each, so that a page can lay them out at any width.
+"""How charts look: colours, dashes, axes; and the posterior's panel.
 
 Every stroke and text has a light-mode colour as an attribute; the page's style sheet maps these to dark ones.
 """
@@ -21,8 +21,9 @@ DASHES: tuple[tuple[int, ...], ...] = ((1, 0), (5, 2), (1.5, 2), (7, 2, 1.5, 2))
 NEUTRAL = "#767676"
 STRONG = "#555555"
 RAMP = ("#bf8508", "#cf5a2c", "#b0325c", "#762a80", "#2b1d66")  # light to dark: budget, small to large
-WIDE, LABEL = (520, 340), 13  # pixels of a chart that is half a page wide, and of a line of text in it
-PRIOR, MLE, LIMIT = "prior", "oracle-mle", "limit"
+INK = "#1b1d21"
+PRIOR, MLE, LIMIT = "prior", "oracle-mle", "k/2N limit"
+OUTLYING, LEAST = 1_000.0, 1e-9  # a divergence of less, in nats, is none
 
 
 @dataclass(frozen=True)
@@ -36,35 +37,46 @@ class Style:
 
 @dataclass(frozen=True)
 class Axes:
-    """Both axes of a log-log chart: titles, and powers of ten (the vertical axis ends at its outer ones)."""
+    """Both axes of a chart whose vertical one is logarithmic: titles, and where they are marked.
+
+    ticks: of both; the vertical axis ends at its outer ones. reach: of the horizontal axis, which is
+    logarithmic too unless `log` is False. form: how its numbers are written in tooltips (d3).
+    labels: a Vega expression for the text at its ticks, none for the numbers themselves.
+    """
 
     across: str
     up: str
     ticks: tuple[Sequence[float], Sequence[float]]
-    reach: tuple[float, float]  # of the horizontal axis
+    reach: tuple[float, float]
+    log: bool = True
+    form: str = ","
+    labels: str = ""
 
     def x(self) -> Any:
         """The horizontal channel."""
         import altair as alt
 
         low, high = self.reach
+        ends = [low, high] if low < high else [low / 2, high * 2]
+        scale = alt.Scale(type="log", domain=ends, nice=False)
+        if not self.log:
+            scale = alt.Scale(domain=ends, nice=False, zero=False)
+        words: dict[str, Any] = {"labelExpr": self.labels} if self.labels else {"format": "~s"}
         return alt.X(
             "x:Q",
-            scale=alt.Scale(
-                type="log", domain=[low, high] if low < high else [low / 2, high * 2], nice=False
-            ),
-            axis=alt.Axis(values=list(self.ticks[0]), format="~s", title=self.across, grid=False),
+            scale=scale,
+            axis=alt.Axis(values=list(self.ticks[0]), title=self.across, grid=False, **words),
         )
 
-    def y(self) -> Any:
+    def y(self, field: str = "y") -> Any:
         """The vertical channel."""
         import altair as alt
 
         ends = [self.ticks[1][0], self.ticks[1][-1]]
         return alt.Y(
-            "y:Q",
+            f"{field}:Q",
             scale=alt.Scale(type="log", domain=ends, nice=False),
-            axis=_log_axis(self.ticks[1], self.up),
+            axis=log_axis(self.ticks[1], self.up),
         )
 
 
@@ -89,71 +101,6 @@ def stages(budgets: Sequence[int], wanted: int = 5) -> list[int]:
     logs = np.log(known)
     aims = np.linspace(logs[0], logs[-1], wanted)
     return sorted({known[int(np.abs(logs - aim).argmin())] for aim in aims})
-
-
-def line_chart(points: pd.DataFrame, styles: Mapping[str, Style], axes: Axes, strong: Sequence[str]) -> Any:
-    """Positive numbers on log-log axes, a line a series, with the strong ones named at their ends.
-
-    points: series, x, y (a blank breaks its line). A reader may choose series: the chart's parameter
-    `chosen` holds their codes, which stand under `codes` in the specification's `usermeta`.
-    """
-    import altair as alt
-
-    order = [name for name in styles if name in set(points["series"])]
-    codes = {name: f"s{place}" for place, name in enumerate(order)}
-    rows = points[np.isfinite(points["y"]) | points["y"].isna()].assign(
-        s=points["series"].map(codes),
-        y=points["y"].where(points["y"] > 0),
-        o=points["series"].isin([*strong, PRIOR, MLE, LIMIT]).map({True: 1.0, False: 0.35}),
-    )
-    tooltip = [
-        alt.Tooltip("series:N", title="architecture"),
-        alt.Tooltip("x:Q", title=axes.across, format=","),
-        alt.Tooltip("y:Q", title=axes.up, format=".3g"),
-    ]
-    lines = alt.Chart(rows).mark_line(aria=False, point=alt.OverlayMarkDef(size=16, filled=True, opacity=1))
-    lines = lines.encode(
-        x=axes.x(), y=axes.y(), detail="s:N", opacity=_chosen(), tooltip=tooltip,
-        color=_scale(alt.Color, codes, [styles[name].colour for name in order]),
-        strokeDash=_scale(alt.StrokeDash, codes, [list(styles[name].dash) for name in order]),
-        strokeWidth=_scale(alt.StrokeWidth, codes, [styles[name].width for name in order]),
-    )  # fmt: skip
-    ends = alt.Chart(end_labels(rows, axes, strong)).mark_text(align="left", dx=7, fontSize=11, aria=False)
-    ends = ends.encode(
-        x="x:Q", y="at:Q", text="series:N", opacity=_chosen(),
-        color=_scale(alt.Color, codes, [styles[name].colour for name in order]),
-    )  # fmt: skip
-    chart = alt.layer(lines, ends).add_params(alt.param(name="chosen", value=None))
-    return chart.properties(width=WIDE[0], height=WIDE[1], usermeta={"codes": codes, "fluid": True})
-
-
-def end_labels(rows: pd.DataFrame, axes: Axes, strong: Sequence[str]) -> pd.DataFrame:
-    """The last point of each strong series, with `at`: its y, moved so far that no two names overlap."""
-    there = rows[rows["y"].notna() & rows["series"].isin(list(strong))]
-    last = there.sort_values("x").groupby("series", sort=False).tail(1)
-    last = last[last["x"] == rows["x"].max()].sort_values("y")
-    low, high = np.log10([axes.ticks[1][0], axes.ticks[1][-1]])
-    step = LABEL / WIDE[1] * (high - low)
-    places = np.log10(last["y"].to_numpy(dtype=float))
-    for _ in range(200):  # neighbours push each other apart, evenly
-        short = np.maximum(step - np.diff(places), 0.0) / 2
-        if not (short > 1e-9).any():
-            break
-        places[:-1] -= short
-        places[1:] += short
-    placed: pd.DataFrame = last.assign(at=10.0**places)
-    return placed
-
-
-def _chosen() -> Any:
-    """Opacity of a series: as it is, until some are chosen; then these stand out."""
-    import altair as alt
-
-    there = "isArray(chosen) && indexof(chosen, datum.s) >= 0"
-    return alt.Opacity(
-        "o:Q", scale=None, legend=None,
-        condition=[{"test": there, "value": 1}, {"test": "isArray(chosen)", "value": 0.08}],
-    )  # fmt: skip
 
 
 def posterior_chart(picture: Picture, architecture: str, budgets: Sequence[int]) -> Any:
@@ -191,7 +138,7 @@ def posterior_chart(picture: Picture, architecture: str, budgets: Sequence[int])
         codes = {str(budget): f"s{place}" for place, budget in enumerate(order)}
         means = [pd.DataFrame({"x": x, "p": outputs[n].mean(axis=0), "s": codes[str(n)]}) for n in order]
         lines = alt.Chart(pd.concat(means)).mark_line(aria=False, strokeWidth=1.6)
-        layers.append(lines.encode(x=across, y=up, color=_scale(alt.Color, codes, colours)))
+        layers.append(lines.encode(x=across, y=up, color=scaled(alt.Color, codes, colours)))
     return alt.layer(*layers).properties(width=330, height=190)
 
 
@@ -207,7 +154,7 @@ def _window(low: float, high: float) -> tuple[Any, Any]:
     up = alt.Y(
         "p:Q",
         scale=alt.Scale(domain=[-0.02, 1.02], nice=False, zero=False),
-        axis=alt.Axis(title="P(class 1 | x)", values=[0, 0.5, 1], format="~g", **_title_above()),
+        axis=alt.Axis(title="P(class 1 | x)", values=[0, 0.5, 1], format="~g", **title_above()),
     )
     return across, up
 
@@ -228,28 +175,56 @@ def decades(values: Sequence[float]) -> list[float]:
     return [10.0**power for power in range(low, high + 1)]
 
 
+def calm_decades(values: Sequence[float]) -> list[float]:
+    """Powers of ten around most of the finite positive values: no few of them stretch the axis.
+
+    It reaches no further than 1,000 times beyond the outermost tenth (one value at least), and not below
+    `LEAST`.
+    """
+    good = np.sort([value for value in values if 0 < value < math.inf])
+    if not good.size:
+        return decades([])
+    inner = math.ceil((good.size - 1) / 10)
+    low = max(good[0], good[inner] / OUTLYING, LEAST)
+    high = min(good[-1], good[good.size - 1 - inner] * OUTLYING)
+    return decades([low, max(high, low)])
+
+
 def powers(values: Sequence[float]) -> list[float]:
     """Powers of ten within the range of the values, or else the values' ends: no axis is blank."""
     low, high = math.ceil(math.log10(min(values))), math.floor(math.log10(max(values)))
     return [10.0**power for power in range(low, high + 1)] or sorted({min(values), max(values)})
 
 
-def _scale(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:
+def marks(values: Sequence[float]) -> list[float]:
+    """Where to mark a log axis: powers of ten, or where few are in its range, 1, 2 and 5 times these."""
+    found = powers(values)
+    if len(found) > 2:
+        return found
+    low, high = min(values), max(values)
+    around = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    finer = [step * 10.0**power for power in around for step in (1, 2, 5)]
+    return [value for value in finer if low <= value <= high] or found
+
+
+def scaled(channel: Any, codes: Mapping[str, str], styles: Sequence[Any]) -> Any:
+    """A channel that gives each series, by its code, its style."""
     import altair as alt
 
     kind = "O" if channel is alt.StrokeWidth else "N"  # Vega-Lite warns of a width without an order
     return channel(f"s:{kind}", scale=alt.Scale(domain=list(codes.values()), range=list(styles)), legend=None)
 
 
-def _log_axis(values: Sequence[float], title: str) -> Any:
+def log_axis(values: Sequence[float], title: str) -> Any:
+    """A vertical axis of powers of ten."""
     import altair as alt
 
     label = "datum.value >= 0.00009 ? format(datum.value, '~f') : '1e' + round(log(datum.value) / LN10)"
     step = math.ceil(len(values) / 7)  # more than seven labels are a ladder, not an axis
     shown = list(values)[::-1][::step]
-    return alt.Axis(values=shown, labelExpr=label, title=title, **_title_above())
+    return alt.Axis(values=shown, labelExpr=label, title=title, **title_above())
 
 
-def _title_above() -> dict[str, Any]:
+def title_above() -> dict[str, Any]:
     """Axis options that put a title level above the axis instead of turned beside it."""
     return {"titleAngle": 0, "titleAlign": "left", "titleAnchor": "end", "titleX": -30, "titleY": -14}

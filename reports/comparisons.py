@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from reports import numbers
 from reports.labels import Share
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.means import Means, arithmetic_means
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.sections import Block, Entry, Line, Section, Table, entry, reasons
 from reports.spread import MLE
-from reports.trials import largest_budget, listed, names, told
+from reports.trials import largest_budget, names, told
 from reports.variants import calibration_pairs
 from reports.words import at, of
 
@@ -47,14 +50,13 @@ CALIBRATED = (
     "Calibration loss is what a better map of the outputs alone could take away; grouping loss is what "
     "the outputs don't tell apart, which no one-to-one map of them can change."
 )
-Means = dict[tuple[str, str, str], tuple[float, float]]
 
 
 def infinite(results: Results, summary: Summary) -> Section | None:
     """Bounded measures of the cells whose gap is infinite, beside the best row of the same task."""
     budget = largest_budget(results)
     now = summary.leaderboard[summary.leaderboard["budget"] == budget]
-    means = _means(results, tuple(BOUNDED), budget)
+    means = arithmetic_means(results, tuple(BOUNDED), budget)
     blocks = []
     for task in names(results)[0]:
         rows = now[(now["task"] == task) & (now["kind"] != "reference")]
@@ -62,7 +64,7 @@ def infinite(results: Results, summary: Summary) -> Section | None:
         finite = rows[rows["information_gap"] < np.inf]["architecture"].tolist()
         finite = [name for name in finite if name not in told(results)][:1]
         lines = [
-            Line(name, tuple(_of(means, task, name, metric) for metric in BOUNDED), name in finite)
+            Line(name, tuple(mean_entry(means, task, name, metric) for metric in BOUNDED), name in finite)
             for name in [*endless, *finite]
         ]
         if endless:
@@ -89,9 +91,7 @@ def variance(results: Results, summary: Summary) -> Section | None:
     shown = [name for name in [*ordered(learned, summary, budget), MLE] if name in set(rows["architecture"])]
     over = [OVERALL_NAME] if len(tasks) > 1 else []
     lines = [
-        Line(
-            name, tuple(e for task in [*over, *tasks] for e in _split(found, task, tasks, name)), name == MLE
-        )
+        Line(name, tuple(e for task in [*over, *tasks] for e in split(found, task, tasks, name)), name == MLE)
         for name in shown
     ]
     columns = (("bias", "nats"), ("variance", "nats"), ("variance", "share"))
@@ -146,7 +146,7 @@ def calibration(results: Results, summary: Summary) -> Section | None:
     if not pairs:
         return None
     many = results.tasks["classes"].astype(float) > 2
-    means = _means(results, (*CALIBRATION, *(f"{name}_ovr" for name in CALIBRATION)), budget)
+    means = arithmetic_means(results, (*CALIBRATION, *(f"{name}_ovr" for name in CALIBRATION)), budget)
     blocks = []
     for task in names(results)[0]:
         end = "_ovr" if many.get(task, False) else ""
@@ -187,8 +187,11 @@ def ordered(rows: list[str], summary: Summary, budget: int) -> list[str]:
     return [name for name in now["architecture"] if name in rows]
 
 
-def _split(found: dict[Any, Any], task: str, tasks: list[str], name: str) -> list[Entry]:
-    """Bias, variance and the variance's share of one row in one task, or of the means over all tasks."""
+def split(found: Mapping[Any, Any], task: str, tasks: list[str], name: str) -> list[Entry]:
+    """Bias, variance and the variance's share of one row in one task, or of the means over all tasks.
+
+    found: derived rows by (task, architecture, metric).
+    """
     which = tasks if task == OVERALL_NAME else [task]
     keys = [[(one, name, metric) for one in which] for metric in ("bias", "variance")]
     if any(key not in found for part in keys for key in part):
@@ -219,7 +222,7 @@ def _labels(share: Share | None, with_interval: bool = False) -> Entry:
 def _before_after(means: Means, task: str, before: str, after: str, metric: str) -> list[Entry]:
     """Two cells; below the second, by how much it is off the first."""
     old, new = (means.get((task, name, metric), (np.nan, np.nan)) for name in (before, after))
-    first, second = (_of(means, task, name, metric) for name in (before, after))
+    first, second = (mean_entry(means, task, name, metric) for name in (before, after))
     told = all(np.isfinite(value) and value > np.nan_to_num(error) for value, error in (old, new))
     if not told:
         return [first, second]
@@ -228,29 +231,10 @@ def _before_after(means: Means, task: str, before: str, after: str, metric: str)
     return [first, Entry(second.text, small.replace("%", " %").replace("-", "−"))]  # noqa: RUF001
 
 
-def _of(means: Means, task: str, name: str, metric: str) -> Entry:
+def mean_entry(means: Means, task: str, name: str, metric: str) -> Entry:
+    """A cell's mean over seeds, blank where not every trial has the number."""
     value, error = means.get((task, name, metric), (np.nan, np.nan))
     return entry(value, float(np.nan_to_num(error)), "not every trial has this number")
-
-
-def _means(results: Results, metrics: tuple[str, ...], budget: int) -> Means:
-    """Arithmetic means over seeds, {(task, architecture, metric): (value, error)}, in region `all`.
-
-    Blank where any trial of the cell has no such number.
-    """
-    records = listed(results)
-    now = records[(records["budget"] == budget) & (records["region"] == "all")]
-    trials = now[now["metric"] == "information_gap"].groupby(["task", "architecture"], observed=True).size()
-    chosen = now[now["metric"].isin(metrics)].astype(
-        {"task": object, "architecture": object, "metric": object}
-    )
-    found: Means = {}
-    for (task, name, metric), group in chosen.groupby(["task", "architecture", "metric"], sort=False):
-        whole = group[["value"]].notna().all(axis=None) and (group["status"] == "ok").all()
-        if whole and len(group) == trials.get((task, name), 0):
-            error = float(group["error"].mean()) if group["error"].notna().all() else 0.0
-            found[str(task), str(name), str(metric)] = (float(group["value"].mean()), error)
-    return found
 
 
 def _percent(share: float, digits: int) -> str:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports import numbers
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary, contenders
+from reports.measures import GAP
+from reports.pairs import OVERALL_NAME
+from reports.ranks import Separation
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
-from reports.trials import largest_budget, listed, names, told
+from reports.trials import largest_budget, listed, names
 from reports.words import at
 
 LIMIT = 0.01  # of a value, above which its integration error is worth a word
@@ -21,23 +27,23 @@ MEASURE = (
     "that the model's probabilities lose. 0 is the exact posterior, 1 is knowing only the class priors, "
     "more is worse than that."
 )
+RANK = "Rank: the ranks that a row may have by paired t-tests over seeds (5 %, Holm over all pairs)."
 
 
 def headline(results: Results, summary: Summary) -> list[str]:
-    """Sentences: the best architecture, who can't be told from it at a glance, and what failed."""
+    """Sentences: the best architecture, who can't be told from it, and what failed."""
     budget = largest_budget(results)
     table = summary.leaderboard
     now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
     ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
-    exact = ranked["architecture"].isin(told(results))
-    if exact.all():
-        return [*_best(results, ranked, budget), *_failures(results, summary)]
-    own = ranked[~exact].assign(rank=ranked[~exact]["rank"].rank(method="min"))
-    sentences = _best(results, own, budget)
-    if exact.any():
-        names_ = _list(ranked[exact]["architecture"].tolist())
-        learns, is_ = ("learns", "is") if exact.sum() == 1 else ("learn", "are")
-        sentences.append(f"{names_} {learns} from exact posteriors, not labels, and {is_} left out of this.")
+    own = contenders(results, ranked)
+    exact = ranked.loc[~ranked.index.isin(own.index), "architecture"].tolist()
+    sentences = _best(results, summary, own.assign(rank=own["rank"].rank(method="min")), budget)
+    if exact:
+        learns, is_ = ("learns", "is") if len(exact) == 1 else ("learn", "are")
+        sentences.append(
+            f"{_list(exact)} {learns} from exact posteriors, not labels, and {is_} left out of this."
+        )
     return [*sentences, *_failures(results, summary)]
 
 
@@ -64,7 +70,7 @@ def integration_error(results: Results) -> str:
     return f"Integration errors are {' and '.join(words)}." if words else ""
 
 
-def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
+def _best(results: Results, summary: Summary, ranked: pd.DataFrame, budget: int) -> list[str]:
     finite = ranked[ranked["information_gap"].map(math.isfinite)]
     if finite.empty:
         return [f"No architecture has a finite information gap {at(results.suite, budget)}."]
@@ -72,8 +78,13 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     tasks, seeds = len(names(results)[0]), int(results.suite["seeds"])
     of_seeds = numbers.plural(seeds, "seed")
     over = f"the geometric mean over {tasks} tasks and {of_seeds}" if tasks > 1 else f"over {of_seeds}"
+    rivals = _rivals(summary, ranked["architecture"].tolist(), str(best["architecture"]), budget)
     span = numbers.span(best["low"], best["high"])
-    interval = f" (95 % interval {span})" if span else ""
+    sure = [f"95 % interval {span}"] if span else []
+    if len(ranked) > 1 and not pd.isna(best["rank_low"]):
+        low, high = 1 + len(rivals.ahead), len(ranked) - len(rivals.behind)
+        sure.append(f"rank {numbers.ranks(low, high)} of {len(ranked)}")
+    about = f" ({', '.join(sure)})" if sure else ""
     gap = numbers.bounded(best["information_gap"], best["error"])
     # A failed trial counts as a gap of 1 at least, so a row that has one can still lead a weak field.
     field = " of the rows without failed trials" if best["rank"] > 1 else ""
@@ -81,19 +92,82 @@ def _best(results: Results, ranked: pd.DataFrame, budget: int) -> list[str]:
     if len(ranked) == 1:
         lead = best["architecture"]
     sentences = [
-        f"{lead}: {at(results.suite, budget)} its information gap is {gap}{interval}, {over}. "
-        f"{_meaning(best['information_gap'])}"
+        f"{lead}: {at(results.suite, budget)} its information gap is {gap}"
+        f"{about}, {over}. {_meaning(best['information_gap'])}"
     ]
     if not span and seeds < FEWEST_SEEDS:
         sentences.append(f"Below {FEWEST_SEEDS} seeds there is no interval, and the order may be chance.")
-    others = finite.iloc[1:]
-    close = others[(others["low"] <= best["high"]) & (others["low"].notna())]["architecture"].tolist()
-    if close:
-        overlap = "its interval overlaps" if len(close) == 1 else "their intervals overlap"
-        sentences.append(f"At a glance {_list(close)} can't be told from it: {overlap}.")
-    elif span and len(others):
-        sentences.append("No other architecture's interval overlaps with its own.")
-    return sentences
+    return [*sentences, *_certainty(rivals, summary.separation)]
+
+
+@dataclass(frozen=True)
+class _Rivals:
+    """The other rows against the best: names significantly ahead, level and behind, in order of rank.
+
+    nearest: the first of those behind with a finite gap, as a pair of `pairs`; tests: pairs tested in all.
+    """
+
+    best: str
+    ahead: list[str]
+    level: list[str]
+    behind: list[str]
+    nearest: Mapping[str, Any] | None
+    tests: int
+
+
+def _rivals(summary: Summary, rows: list[str], best: str, budget: int) -> _Rivals:
+    pairs = summary.pairs[GAP.key]
+    now = pairs[(pairs["budget"] == budget) & (pairs["task"] == OVERALL_NAME)]
+    mine = now[(now["a"] == best) | (now["b"] == best)].astype(object).to_dict("records")
+    found = {str(row["b"] if row["a"] == best else row["a"]): row for row in mine}
+    tested = [name for name in rows if name in found and (found[name]["better"] or found[name]["p"] >= 0)]
+    behind = [name for name in tested if found[name]["better"] == best]
+    nearest = next((found[name] for name in behind if found[name]["p"] >= 0), None)
+    return _Rivals(
+        best,
+        [name for name in tested if found[name]["better"] == name],
+        [name for name in tested if not found[name]["better"]],
+        behind,
+        None if nearest is None else {str(key): value for key, value in nearest.items()},
+        int(now["p"].notna().sum()),
+    )
+
+
+def _certainty(rivals: _Rivals, separation: Separation | None) -> list[str]:
+    """Who can't be told from the best, and what it would take; or by how much the nearest is worse."""
+    of = f" over {rivals.tests} pairs" if rivals.tests > 1 else ""
+    test = "paired t-test" + (f", Holm{of}" if of else "")
+    if rivals.level:
+        return [f"{_list(rivals.level)} can't be told from it ({test}).", *_needed(rivals, separation)]
+    if rivals.nearest is None:
+        return []
+    pair = rivals.nearest
+    turn = pair["a"] == rivals.best
+    name = pair["b"] if turn else pair["a"]
+    ratio, low, high = (pair[key] ** (-1 if turn else 1) for key in ("ratio", "low", "high"))
+    factor = f"by a factor of {numbers.number(ratio, 2)}"
+    if span := numbers.span(min(low, high), max(low, high)):
+        factor += f" ({span})"
+    others = len(rivals.ahead) + len(rivals.behind)
+    lead = f"None of the others comes as close: the nearest, {name}, is" if others > 1 else f"{name} is"
+    if rivals.ahead:
+        lead = f"The nearest behind it, {name}, is"
+    p = "p < 0.0001" if pair["holm"] < 1e-4 else f"p = {numbers.number(pair['holm'], 2)}"
+    return [f"{lead} worse {factor}, {p} ({test})."]
+
+
+def _needed(rivals: _Rivals, separation: Separation | None) -> list[str]:
+    """How many more seeds would tell the top two apart, where they can't be."""
+    if separation is None or {separation.better, separation.worse} - {rivals.best, *rivals.level}:
+        return []
+    other = separation.worse if separation.better == rivals.best else separation.better
+    if rivals.best not in (separation.better, separation.worse):
+        return []
+    if separation.needed is None:
+        return [f"It would take more than 1,000 seeds to tell it from {other}."]
+    more = max(separation.needed - separation.seeds, 1)
+    about = int(float(f"{more:.1e}"))
+    return [f"About {numbers.plural(about, 'more seed')} would tell it from {other}."]
 
 
 def _meaning(gap: float) -> str:

@@ -2,32 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from reports.blocks import Blocks, blocks
+from reports.boards import KEYS, board
 from reports.cells import cells, overall
 from reports.derived import TARGETS, derived_records
+from reports.exponents import exponents
 from reports.labels import Share, label_shares, share_rows
+from reports.measured import measured, measured_overall
+from reports.measures import BOARD, GAP, Measure
+from reports.ordering import CriticalDifference
+from reports.pairs import OVERALL_NAME, pair_table
+from reports.ranks import Separation, critical_differences, seed_counts, separation
 from reports.results import Results
 from reports.spread import spread_rows
-from reports.trials import CELL, in_order, is_reference, kind, listed, names, trials
+from reports.trials import CELL, in_order, largest_budget, listed, names, told, trials
 
 COLUMNS = (
     "budget", "task", "rank", "architecture", "kind", "information_gap", "low", "high", "error",
     "arithmetic_mean", "sparse_kl", "sparse_kl_error", "crossings_found", "crossings",
     "budget_to_0.1", "budget_to_0.01", "parameters", "training_seconds", "ok", "total", "note",
+    "rank_low", "rank_high", "letters",
 )  # fmt: skip
-OVERALL_NAME = "overall"
 _RENAMED = {
-    "gap": "information_gap",
-    "gap_error": "error",
     "arithmetic": "arithmetic_mean",
     "sparse": "sparse_kl",
     "sparse_error": "sparse_kl_error",
     "crossings": "crossings_found",
     "seconds": "training_seconds",
+    "parameters": "parameters",
 }
 
 
@@ -36,7 +44,9 @@ class Summary:
     """What a report says in numbers.
 
     trials and cells: as from the functions of these names; derived: derived records; leaderboard: with
-    `COLUMNS`; shares: what labels cost.
+    `COLUMNS`; shares: what labels cost; pairs and boards: by a measure's key, from the modules of these
+    names; critical: by budget, mean ranks of the information gap; separation: of the top two by the
+    information gap at the largest budget, None where they aren't tested; exponents: of learning curves.
     """
 
     trials: pd.DataFrame
@@ -44,15 +54,69 @@ class Summary:
     derived: pd.DataFrame
     leaderboard: pd.DataFrame
     shares: list[Share]
+    pairs: Mapping[str, pd.DataFrame]
+    boards: Mapping[str, pd.DataFrame]
+    critical: Mapping[int, CriticalDifference]
+    separation: Separation | None
+    exponents: pd.DataFrame
 
 
 def summarise(results: Results) -> Summary:
     """Everything that a report shows in numbers, computed once."""
     frame = trials(listed(results))
     table = in_order(results, cells(frame).reset_index()).set_index(list(CELL))
+    over = overall(frame, table, names(results)[0])
     shares = label_shares(results, frame, table)
     derived = derived_records(table, results.tasks, [*spread_rows(results, table), *share_rows(shares)])
-    return Summary(frame, table, derived, _leaderboard(results, frame, table, derived), shares)
+    arranged = {measure.key: blocks(results, frame, measure) for measure in BOARD}
+    pairs = {key: pair_table(found) for key, found in arranged.items()}
+    boards = {
+        measure.key: board(
+            results,
+            table,
+            *_measured(results, frame, table, over, measure),
+            pairs[measure.key],
+            seed_counts(arranged[measure.key]),
+        )
+        for measure in BOARD
+    }
+    return Summary(
+        frame,
+        table,
+        derived,
+        _leaderboard(results, boards[GAP.key], table, over, derived),
+        shares,
+        pairs,
+        boards,
+        critical_differences(arranged[GAP.key]),
+        _separation(results, boards[GAP.key], arranged[GAP.key]),
+        exponents(results, frame),
+    )
+
+
+def contenders(results: Results, ranked: pd.DataFrame) -> pd.DataFrame:
+    """Ranked rows that learned from labels; all of them where none did."""
+    exact = ranked["architecture"].isin(told(results))
+    return ranked if exact.all() else ranked[~exact]
+
+
+def _measured(
+    results: Results, frame: pd.DataFrame, table: pd.DataFrame, over: pd.DataFrame, measure: Measure
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """`cells.measured` and `measured_overall` of a measure; those of the gap are there already."""
+    if measure == GAP:
+        columns = {"gap": "value", "gap_error": "error"}
+        shown = ["value", "error", "low", "high", "ranking", "note"]
+        return table.rename(columns=columns)[shown], over.rename(columns=columns)[shown]
+    found = measured(frame, measure)
+    return found, measured_overall(frame, found, names(results)[0], measure)
+
+
+def _separation(results: Results, gaps: pd.DataFrame, arranged: Blocks) -> Separation | None:
+    budget = largest_budget(results)
+    now = gaps[(gaps["budget"] == budget) & (gaps["task"] == OVERALL_NAME) & gaps["rank"].notna()]
+    top = contenders(results, now)["architecture"].tolist()[:2]
+    return separation(arranged, budget, *top) if len(top) == 2 else None
 
 
 def leaderboard(results: Results) -> pd.DataFrame:
@@ -63,58 +127,23 @@ def leaderboard(results: Results) -> pd.DataFrame:
     gap at 95 %; a value below its integration error is kept, with that error beside it. A number is NaN
     where any of its trials failed, and the rank then counts each of these as the larger of gap 1 and the
     worst finite gap in its cell. A row of which a trial was skipped has neither a number nor a rank.
+    `rank_low`, `rank_high` and `letters` are as from `ranks`, blank below five seeds.
     """
     return summarise(results).leaderboard
 
 
 def _leaderboard(
-    results: Results, frame: pd.DataFrame, table: pd.DataFrame, derived: pd.DataFrame
+    results: Results, gaps: pd.DataFrame, table: pd.DataFrame, over: pd.DataFrame, derived: pd.DataFrame
 ) -> pd.DataFrame:
-    tasks, learned, reference = names(results)
-    over = overall(frame, table, tasks).reset_index().assign(task=OVERALL_NAME)
-    long = pd.concat([over, table.reset_index()], ignore_index=True).rename(columns=_RENAMED)
-    long = _with_missing(long, learned, tasks, results)
-    long["kind"] = long["architecture"].map({name: kind(results, name) for name in [*learned, *reference]})
+    """The board of the information gap with what else is known of each row."""
+    tasks = names(results)[0]
+    both = [over.reset_index().assign(task=OVERALL_NAME), table.reset_index()]
+    others = pd.concat(both, ignore_index=True).rename(columns=_RENAMED)[[*KEYS, *_RENAMED.values()]]
+    long = gaps.rename(columns={"value": "information_gap"}).merge(others, on=KEYS, how="left")
     long["crossings"] = long["task"].map(_true_crossings(results, tasks))
     long["crossings_found"] = long["crossings_found"].where(long["crossings"].notna())
-    long["note"] = _with_coverage(long, learned, int(results.suite["seeds"]), len(tasks))
     long = _with_targets(long, derived, tasks)
-    # A row with nothing but failures has no place among those that finished.
-    none = (long["ok"] == 0) & (long["total"] > 0)
-    left_out = none | long["architecture"].map(lambda name: is_reference(results, name))
-    ranked = long["ranking"].where(~left_out)
-    long["rank"] = ranked.groupby([long["budget"], long["task"]]).rank(method="min").astype("Int64")
-    order = {name: place for place, name in enumerate([OVERALL_NAME, *tasks])}
-    place = {name: number for number, name in enumerate([*learned, *reference])}
-    long = long.assign(
-        at=long["task"].map(order),
-        set_apart=long["architecture"].isin(reference),
-        place=long["architecture"].map(place),
-    ).sort_values(["budget", "at", "set_apart", "rank", "place"], na_position="last")
-    whole = dict.fromkeys(["budget", "crossings", "parameters", "ok", "total"], "Int64")
-    return long.astype(whole).reset_index(drop=True)[list(COLUMNS)]
-
-
-def _with_missing(long: pd.DataFrame, learned: list[str], tasks: list[str], results: Results) -> pd.DataFrame:
-    """Add a row for each cell of the suite that wasn't run, so that an unfinished run shows it."""
-    keys = ["budget", "task", "architecture"]
-    budgets = [int(budget) for budget in results.suite["budgets"]]
-    grid = pd.MultiIndex.from_product([budgets, [OVERALL_NAME, *tasks], learned], names=keys)
-    absent = grid.difference(pd.MultiIndex.from_frame(long[keys])).to_frame(index=False)
-    if absent.empty:
-        return long
-    return pd.concat([long, absent.assign(note="not run", ok=0, total=0)], ignore_index=True)
-
-
-def _with_coverage(long: pd.DataFrame, learned: list[str], seeds: int, tasks: int) -> list[str]:
-    """Notes that also say where fewer trials were run than the suite asks for."""
-    notes = []
-    for row in long[["task", "architecture", "total", "note"]].to_dict("records"):
-        expected = seeds * (tasks if row["task"] == OVERALL_NAME else 1)
-        short = row["architecture"] in learned and 0 < row["total"] < expected
-        run = f"{row['total']:.0f} of {expected} trials run" if short else ""
-        notes.append("; ".join(part for part in (run, row["note"]) if part))
-    return notes
+    return long.astype({"crossings": "Int64", "parameters": "Int64"})[list(COLUMNS)]
 
 
 def _true_crossings(results: Results, tasks: list[str]) -> dict[str, float]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import pandas as pd
 
 from reports.trials import missing
 
@@ -35,13 +38,20 @@ def bounded(value: float | None, error: float | None, digits: int = 3) -> str:
     return number(value, digits)
 
 
-def span(low: float | None, high: float | None) -> str:
+def span(low: float | None, high: float | None, fewest: int = 2) -> str:
     """An interval to two digits, more where its ends would look alike; empty where it is none or a point."""
     if low is None or high is None or missing(low) or missing(high) or low == high:
         return ""
-    texts = [(number(low, digits), number(high, digits)) for digits in (2, 3, 4, 5)]
+    texts = [(number(low, digits), number(high, digits)) for digits in range(fewest, 6)]
     ends = next((pair for pair in texts if pair[0] != pair[1]), texts[-1])
     return f"{ends[0]}–{ends[1]}"  # noqa: RUF001
+
+
+def ranks(low: Any, high: Any) -> str:
+    """Ranks from low to high, a single one where they are the same; empty where blank (NA)."""
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    return f"{low}" if low == high else f"{low}–{high}"  # noqa: RUF001
 
 
 def count(value: float | None) -> str:
@@ -88,3 +98,18 @@ def found(mean: float | None, true: float | None) -> str:
 def tick(value: float) -> str:
     """A power of ten on an axis: 0.001, 1e-5."""
     return f"{value:g}".replace("e-0", "e-").replace("e+0", "e")
+
+
+def p_value(p: float) -> str:
+    """A p-value with its sign, as in a sentence: `p = 0.034`, `p < 0.0001`."""
+    return "p < 0.0001" if p < 0.0001 else f"p = {number(p, 2)}"
+
+
+def p_text(p: float) -> str:
+    """A p-value alone, as in a table: `0.034`, `< 0.0001`; empty where there is none."""
+    return "" if missing(p) else p_value(p).removeprefix("p ").removeprefix("= ")
+
+
+def share(fraction: float) -> str:
+    """A share in whole percents: `67 %`; empty where there is none."""
+    return "" if missing(fraction) else f"{100 * fraction:.0f} %"

@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from tabulate import DataRow, TableFormat, tabulate
 
 from reports import numbers
-from reports.headline import MEASURE, headline, integration_error
+from reports.headline import MEASURE, RANK, headline, integration_error
 from reports.leaderboard import Summary
 from reports.results import Results
 from reports.rows import SKIPPED, Cell, Row, board
@@ -40,18 +41,21 @@ def printable(text: object) -> str:
 
 def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str]) -> str:
     """The leaderboard as a Markdown table; reference rows in italics."""
-    header = ["#", "architecture", "information gap", "95 % interval", *map(markdown, tasks), "sparse KL"]
+    tested = any(row.rank_span for row in rows)
+    header = ["#", *(["ranks", "letters"] if tested else []), "architecture", "information gap"]
+    header += ["95 % interval", *map(markdown, tasks), "sparse KL"]
     crossings = any(row.crossings != numbers.BLANK for row in rows)
     header += [*(["crossings"] if crossings else []), *(f"examples to gap {target}" for target in targets)]
     header += ["parameters", "seconds", "trials ok"]
     body = []
     for row in rows:
-        line = [row.rank, "", row.overall.text, row.overall.span, *(cell.text for cell in row.tasks)]
-        line += [row.sparse, *([row.crossings] if crossings else []), *row.targets]
+        line = [row.overall.text, row.overall.span, *(cell.text for cell in row.tasks), row.sparse]
+        line += [*([row.crossings] if crossings else []), *row.targets]
         line += [row.parameters, row.seconds, row.counts]
-        body.append([markdown(text) for text in line])
-        body[-1][1] = _name(row.name, row.reference)
-    return _pipe(body, header, ["right", "left"])
+        ranks = [row.rank, *([row.rank_span, row.letters] if tested else [])]
+        name = _name(row.name, row.reference)
+        body.append([*map(markdown, ranks), name, *map(markdown, line)])
+    return _pipe(body, header, ["right", *(["right", "left"] if tested else []), "left"])
 
 
 def budget_table(rows: Sequence[tuple[str, bool, Sequence[Cell]]], budgets: Sequence[int]) -> str:
@@ -109,16 +113,18 @@ def terminal_table(results: Results, summary: Summary) -> str:
     suite = results.suite
     size = f"{numbers.plural(largest_budget(results), 'example')}, {numbers.plural(suite['seeds'], 'seed')}"
     lines = [f"{printable(suite['title'])}: {size}", ""]
-    lines += [*table, "", *_wrap(printable(" ".join(headline(results, summary)))), "", *_wrap(MEASURE)]
+    lines += [*table, "", *wrapped(printable(" ".join(headline(results, summary)))), "", *wrapped(MEASURE)]
+    if any(row.rank_span for row in rows):
+        lines += ["", *wrapped(RANK)]
     if integration := integration_error(results):
-        lines += ["", *_wrap(integration)]
+        lines += ["", *wrapped(integration)]
     return "\n".join(lines) + "\n"
 
 
 def json_text(results: Results, summary: Summary) -> str:
     """The rows of leaderboard.csv as JSON; a blank is null and infinity is the string `inf`."""
     rows = [
-        {str(name): _plain(value) for name, value in row.items()}
+        {str(name): plain_value(value) for name, value in row.items()}
         for row in summary.leaderboard.astype(object).to_dict("records")
     ]
     return json.dumps({"suite": results.suite["name"], "leaderboard": rows}, indent=1, allow_nan=False)
@@ -127,11 +133,14 @@ def json_text(results: Results, summary: Summary) -> str:
 def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest: int) -> list[str]:
     tasks = tasks if heading else []
     crossings = any(row.crossings != numbers.BLANK for row in rows)
-    header = ["", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
+    tested = any(row.rank_span for row in rows)
+    header = ["rank" if tested else "", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
     header += ["cross.", "ok"] if crossings else ["ok"]
     # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
-    short = zip(rows, _cut_apart([printable(row.name) for row in rows], longest), strict=True)
-    body = [header, *(_terminal_row(row, name, bool(tasks), crossings) for row, name in short)]
+    short = zip(rows, cut_apart([printable(row.name) for row in rows], longest), strict=True)
+    ranks = [row.rank_span if tested else row.rank for row in rows]
+    rest = (_terminal_row(row, name, bool(tasks), crossings) for row, name in short)
+    body = [header, *([rank, *cells] for rank, cells in zip(ranks, rest, strict=True))]
     alignment = ["right", "left", *["right"] * (len(header) - 2)]
     gap = " " * gutter
     form = TableFormat(None, None, None, None, DataRow("", gap, ""), DataRow("", gap, ""), 0, None)
@@ -148,7 +157,7 @@ def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[
     gap = SKIPPED if row.overall.text == SKIPPED else _number_only(row.overall)
     if crossings:
         cells.append(row.crossings.replace(" ", ""))
-    return [row.rank, name, gap, row.overall.span, *cells, row.counts]
+    return [name, gap, row.overall.span, *cells, row.counts]
 
 
 def _number_only(cell: Cell) -> str:
@@ -162,10 +171,10 @@ def _short_names(tasks: list[str], longest: int) -> list[str]:
         first, last = min(tasks), max(tasks)
         start = first[: next((n for n, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)]
         shared = start[: start.rfind("-") + 1]
-    return _cut_apart([printable(task.removeprefix(shared)) for task in tasks], longest)
+    return cut_apart([printable(task.removeprefix(shared)) for task in tasks], longest)
 
 
-def _cut_apart(texts: Sequence[str], longest: int) -> list[str]:
+def cut_apart(texts: Sequence[str], longest: int) -> list[str]:
     """Texts cut to a width at their ends, or, where two would look the same, in the middle."""
     cut = [_cut(text, longest) for text in texts]
     if len(set(cut)) == len(set(texts)):
@@ -190,17 +199,45 @@ def _cut(text: str, longest: int, tail: int = 0) -> str:
     return text[: longest - 1 - tail] + "…" + text[len(text) - tail :]
 
 
-def _wrap(text: str) -> list[str]:
+def wrapped(text: str) -> list[str]:
+    """Text as lines of at most 80 columns, broken between words only."""
     import textwrap
 
     return textwrap.wrap(text, WIDTH, break_on_hyphens=False)
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """A scalar as JSON has it: a blank is null, infinity the string `inf`."""
     if value is None or value is pd.NA:
         return None
     if isinstance(value, float):
         if math.isnan(value):
             return None
         return "inf" if math.isinf(value) else float(value)
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
     return int(value) if hasattr(value, "__index__") else str(value)
+
+
+def pipe_table(body: Sequence[Sequence[str]], header: Sequence[str], left: int) -> str:
+    """Texts as a Markdown table, made harmless; the first `left` columns are aligned to the left."""
+    rows = [[markdown(text) for text in row] for row in body]
+    return _pipe(rows, [markdown(text) for text in header], ["left"] * left)
+
+
+def aligned(rows: Sequence[Sequence[str]], longest: Sequence[int], right: Sequence[int] = ()) -> list[str]:
+    """Rows of text as lines in columns two spaces apart, for a terminal.
+
+    longest: the widest that each column may be, 0 for any, beyond which a text is cut so that no two become
+    alike; right: positions of columns that are aligned to the right.
+    """
+    columns = [[printable(text) for text in column] for column in zip(*rows, strict=True)]
+    cut = [cut_apart(column, most) if most else column for column, most in zip(columns, longest, strict=True)]
+    widths = [max(map(len, column)) for column in cut]
+    return [
+        "  ".join(
+            text.rjust(width) if place in right else text.ljust(width)
+            for place, (text, width) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in zip(*cut, strict=True)
+    ]

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reports import numbers
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, overall_cells
 from reports.sections import Block, Entry, Line, Section, Table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkstemp
@@ -36,18 +36,22 @@ def write_report(results: Results, folder: Path) -> None:
     from reports.site import static_files, suite_files
 
     summary = summarise(results)
-    writers: dict[str, Callable[[], str]] = {
-        "records.csv": lambda: records_csv(results, summary),
-        "leaderboard.csv": lambda: leaderboard_csv(summary),
-        "leaderboard.md": lambda: markdown_text(results, summary),
-    }
-    for name, text in writers.items():
-        swap_in(folder / name, text())
+    for name, text in data_files(results, summary):
+        swap_in(folder / name, text)
     pages = folder / "report"
     for name, content in static_files():
         swap_in(pages / "static" / name, content)
     for name, content in suite_files(results, summary):
         swap_in(pages / name, content)
+
+
+def data_files(
+    results: Results, summary: Summary, report: str = "report/index.html"
+) -> Iterator[tuple[str, str]]:
+    """Yield (name, text) of the tables that stand beside a run's pages; report: the way to these."""
+    yield "records.csv", records_csv(results, summary)
+    yield "leaderboard.csv", leaderboard_csv(summary)
+    yield "leaderboard.md", markdown_text(results, summary, report)
 
 
 def terminal(results: Results) -> str:
@@ -69,13 +73,18 @@ def records_csv(results: Results, summary: Summary) -> str:
 
 def leaderboard_csv(summary: Summary) -> str:
     """The long leaderboard; numbers at full precision, `inf` or empty."""
-    floats = summary.leaderboard.select_dtypes(include="float").columns
-    return _csv(summary.leaderboard, tuple(floats))
+    return csv_text(summary.leaderboard)
 
 
-def markdown_text(results: Results, summary: Summary) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
+    """A frame as CSV; numbers at full precision, `inf` or empty."""
+    return _csv(frame, tuple(frame.select_dtypes(include="float").columns))
+
+
+def markdown_text(results: Results, summary: Summary, report: str = "report/index.html") -> str:
     """`leaderboard.md`: title, headline, tables, method, command."""
-    return _environment().get_template("leaderboard.md.j2").render(table_context(results, summary))
+    values = table_context(results, summary) | {"report": report}
+    return _environment().get_template("leaderboard.md.j2").render(values)
 
 
 def template(name: str) -> Template:

@@ -11,7 +11,8 @@ import pandas as pd
 
 from reports import numbers
 from reports.derived import TARGETS
-from reports.leaderboard import OVERALL_NAME, Summary
+from reports.leaderboard import Summary
+from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.trials import is_reference, largest_budget, names
 
@@ -48,13 +49,19 @@ class Row:
     counts: str
     complete: bool  # every trial that was to run did, and none failed
     note: str
+    rank_span: str  # ranks it may have by the tests, such as 1-3; empty where there were none
+    letters: str  # shared by rows that can't be told apart
 
 
-def board(results: Results, summary: Summary, digits: int = 3) -> list[Row]:
-    """Rows of the largest budget: ranked ones first, reference rows last."""
-    budget = largest_budget(results)
-    table = _counted(summary)
-    table = table[table["budget"] == budget]
+def board(
+    results: Results, summary: Summary, digits: int = 3, budget: int | None = None, measure: str = "gap"
+) -> list[Row]:
+    """Rows of a budget, or else of the largest: ranked by a measure, reference rows last.
+
+    By another measure than the gap, its values stand in the gap's place.
+    """
+    table = _counted(summary) if measure == "gap" else _measured(summary, measure)
+    table = table[table["budget"] == (budget or largest_budget(results))]
     by_task = {(row["task"], row["architecture"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["task"] == OVERALL_NAME, "architecture"]
     return [_row(results, by_task, name, digits) for name in order]
@@ -139,6 +146,8 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         counts=f"{whole['ok']}/{whole['total']}",
         complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,
         note=str(whole["note"] or ""),
+        rank_span="" if reference else numbers.ranks(whole["rank_low"], whole["rank_high"]),
+        letters=str(whole["letters"] or ""),
     )
 
 
@@ -149,6 +158,14 @@ def _counted(summary: Summary) -> pd.DataFrame:
     counts = pd.concat([cells, whole.assign(task=OVERALL_NAME)], ignore_index=True)
     joined = summary.leaderboard.merge(counts, on=["budget", "task", "architecture"], how="left")
     return joined.fillna({"failed": 0, "skipped": 0}).astype({"failed": int, "skipped": int})
+
+
+def _measured(summary: Summary, measure: str) -> pd.DataFrame:
+    """The leaderboard with another measure's values, intervals and ranks in place of the gap's."""
+    own = summary.boards[measure].rename(columns={"value": "information_gap"})
+    keys = ["budget", "task", "architecture"]
+    rest = _counted(summary)
+    return own.merge(rest[[*keys, *rest.columns.difference(own.columns)]], on=keys, how="left")
 
 
 def _targets(results: Results, row: dict[Any, Any]) -> tuple[str, ...]:

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import posixpath
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from reports import render, svg
-from reports.charts import line_styles
+from reports.charts import Style, line_styles
 from reports.leaderboard import Summary
-from reports.pages import leaderboard, method, task
+from reports.pages import architecture, compare, leaderboard, method, task
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
 from reports.trials import names
 
-STATIC = ("report.css", "board.js", "charts.js", "explorer.js")
+STATIC = ("report.css", "board.js", "charts.js", "compare.js", "explorer.js")
 NAVIGATION = (
     ("Leaderboard", "index.html"),
     ("Tasks", "tasks/index.html"),
+    ("Architectures", "architectures/index.html"),
+    ("Head to head", "compare.html"),
     ("Method", "method.html"),
 )
 _HERE = Path(__file__).parent
@@ -27,25 +29,41 @@ _HERE = Path(__file__).parent
 
 @dataclass(frozen=True)
 class Place:
-    """Where a suite's pages stand: paths relative to the suite's folder.
+    """Where a suite's pages stand: paths relative to the suite's folder, empty where there is no such page.
 
     static: the folder of style and scripts; data: the folder with records.csv and its like; home: the page
-    that lists all suites, empty where there is none.
+    that lists all suites; history: the page that lists all runs of this suite; newest: where the newest of
+    these is, if it isn't this one.
     """
 
     static: str = "static"
     data: str = ".."
     home: str = ""
+    history: str = ""
+    newest: str = ""
 
 
-def suite_files(results: Results, summary: Summary, place: Place | None = None) -> Iterator[tuple[str, str]]:
-    """Yield (path in the suite's folder, text) of every page and of its charts' data."""
-    run = run_of(results, summary)
+def suite_files(
+    results: Results,
+    summary: Summary,
+    place: Place | None = None,
+    styles: Mapping[str, Style] | None = None,
+) -> Iterator[tuple[str, str]]:
+    """Yield (path in the suite's folder, text) of every page and of its charts' data.
+
+    styles: how each row's line looks; the run's own, where its pages stand alone.
+    """
+    run = Run(results, summary, styles) if styles else run_of(results, summary)
     for page in pages(run):
-        yield page.path, page_text(run, page, place)
-        for chart in page.charts:
-            yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
-        yield from page.files.items()
+        yield from page_files(run, page, place)
+
+
+def page_files(run: Run, page: Page, place: Place | None = None) -> Iterator[tuple[str, str]]:
+    """Yield (path in the suite's folder, text) of a page and of its charts' data."""
+    yield page.path, page_text(run, page, place)
+    yield from page.files.items()
+    for chart in page.charts:
+        yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
 
 
 def run_of(results: Results, summary: Summary) -> Run:
@@ -62,23 +80,33 @@ def static_files() -> Iterator[tuple[str, str]]:
 
 def pages(run: Run) -> list[Page]:
     """Every page of a run."""
-    return [leaderboard.page(run), *task.pages(run), method.page(run)]
+    return [
+        leaderboard.page(run),
+        *task.pages(run),
+        *architecture.pages(run),
+        compare.page(run),
+        method.page(run),
+    ]
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:
     """A page as HTML."""
     place = place or Place()
+    navigation = [*NAVIGATION, *([("History", place.history)] if place.history else [])]
     values: dict[str, Any] = {
         "title": page.title,
         "suite": run.results.suite,
+        "manifest": run.results.manifest,
         "figures": {
             chart.name: svg.drawn(chart, _href(page, data_path(page, chart))) for chart in page.charts
         },
         "blocks": page.blocks,
-        "navigation": [(text, _href(page, path), path == page.path) for text, path in NAVIGATION],
+        "navigation": [(text, _href(page, path), path == page.path) for text, path in navigation],
         "static": _href(page, place.static),
         "data": _href(page, place.data),
         "home": _href(page, place.home) if place.home else "",
+        "newest": _href(page, place.newest) if place.newest else "",
+        "started": str(run.results.manifest.get("started") or ""),
         "to": lambda path: _href(page, path),
     }
     return render.template(page.template).render(values | dict(page.values))
@@ -91,4 +119,6 @@ def data_path(page: Page, chart: Chart) -> str:
 
 def _href(page: Page, path: str) -> str:
     """A path in the suite's folder as a link from a page."""
-    return os.path.relpath(path, PurePosixPath(page.path).parent).replace(os.sep, "/")
+    # Below folders of no meaning, so that a path that leads out of the suite's is told without our own place.
+    deep = "/a/b/c/d/e/f"
+    return posixpath.relpath(f"{deep}/{path}", f"{deep}/{PurePosixPath(page.path).parent}")

@@ -13,6 +13,7 @@ LEVEL = 0.95
 FEWEST_SEEDS = 5  # below this a t quantile says more about the table than about the data
 BOOTSTRAP_FROM = 30
 RESAMPLES = 4_999
+CHUNK = 16
 
 
 def geometric_mean(values: ArrayLike) -> float:
@@ -47,24 +48,31 @@ def grouped_geometric_mean(values: pd.Series, keys: Sequence[str]) -> pd.Series:
 
 
 def interval(logs: ArrayLike) -> tuple[float, float]:
-    """95 % interval of the mean of logarithms, one number a seed.
+    """95 % interval of the mean of logarithms, one number a seed: `intervals` of one row.
 
-    logs: (seeds,), natural logarithms. Returns the bounds on the log scale: Student's t below 30 seeds, the
-    BCa bootstrap of the mean with a fixed generator from there on (Efron 1987), a point where all seeds
-    agree, and NaN below 5 seeds or where some but not all are infinite.
+    logs: (seeds,), natural logarithms. Returns the bounds on the log scale.
     """
-    values = np.asarray(logs, dtype=float)
-    if values.size < FEWEST_SEEDS or np.isnan(values).any():
-        return float("nan"), float("nan")
-    if bool((values == values[0]).all()):
-        return float(values[0]), float(values[0])
-    if not np.isfinite(values).all():
-        return float("nan"), float("nan")
-    if values.size < BOOTSTRAP_FROM:
-        mean, spread = values.mean(), values.std(ddof=1) / np.sqrt(values.size)
-        reach = t_quantile(values.size - 1) * spread
-        return float(mean - reach), float(mean + reach)
-    return _bootstrap(values)
+    low, high = intervals(np.asarray(logs, dtype=float)[None])[0]
+    return float(low), float(high)
+
+
+def intervals(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """95 % intervals of means of logarithms, one row a cell and one column a seed.
+
+    logs: (cells, seeds), natural logarithms. Returns (cells, 2), bounds on the log scale: Student's t below
+    30 seeds, the BCa bootstrap of the mean with a fixed generator from there on (Efron 1987), a point where
+    all seeds agree, and NaN below 5 seeds or where some but not all are infinite.
+    """
+    cells, seeds = logs.shape
+    bounds = np.full((cells, 2), np.nan)
+    if seeds < FEWEST_SEEDS:
+        return bounds
+    agree = (logs == logs[:, :1]).all(axis=1)
+    bounds[agree] = logs[agree, :1]
+    vary = ~agree & np.isfinite(logs).all(axis=1)
+    if vary.any():
+        bounds[vary] = _t_intervals(logs[vary]) if seeds < BOOTSTRAP_FROM else _bootstrap(logs[vary])
+    return bounds
 
 
 def log(values: ArrayLike) -> NDArray[np.float64]:
@@ -84,14 +92,24 @@ def t_quantile(freedom: int) -> float:
     return float(stdtrit(freedom, (1 + LEVEL) / 2))
 
 
-def _bootstrap(values: NDArray[np.float64]) -> tuple[float, float]:
+def _t_intervals(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    seeds = logs.shape[1]
+    reach = t_quantile(seeds - 1) * logs.std(axis=1, ddof=1) / np.sqrt(seeds)
+    return np.asarray(logs.mean(axis=1)[:, None] + reach[:, None] * [-1, 1])
+
+
+def _bootstrap(logs: NDArray[np.float64]) -> NDArray[np.float64]:
     from scipy.stats import bootstrap
 
-    found = bootstrap(
-        (values,),
-        np.mean,
-        n_resamples=RESAMPLES,
-        confidence_level=LEVEL,
-        rng=np.random.default_rng(0),  # the same records always give the same page
-    ).confidence_interval
-    return float(found.low), float(found.high)
+    bounds = np.empty((len(logs), 2))
+    for start in range(0, len(logs), CHUNK):  # all resamples of a chunk are in memory at once
+        found = bootstrap(
+            (logs[start : start + CHUNK],),
+            np.mean,
+            axis=-1,
+            n_resamples=RESAMPLES,
+            confidence_level=LEVEL,
+            rng=np.random.default_rng(0),  # the same records always give the same page
+        ).confidence_interval
+        bounds[start : start + CHUNK] = np.stack([found.low, found.high], axis=-1)
+    return bounds

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from reports.charts import LIMIT, MLE, PRIOR, Axes, decades, line_chart, powers
+from reports.charts import LIMIT, MLE, PRIOR, Axes, decades, powers
 from reports.figures import STRONG_ROWS, Key
+from reports.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
 from reports.words import axis

@@ -7,32 +7,32 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from reports.measures import BOARD
 from reports.results import Results
 
 CELL = ("task", "architecture", "budget")
 
-# What the leaderboard reads, out of some forty (metric, region) pairs.
+# What tables read, out of some forty (metric, region) pairs.
 MEASURES: Mapping[tuple[str, str], str] = {
-    ("information_gap", "all"): "gap",
+    **{(measure.metric, measure.region): measure.key for measure in BOARD},
     ("expected_kl", "all"): "kl",
-    ("expected_kl", "sparse99"): "sparse",
     ("crossings_found", "all"): "crossings",
     ("parameters", "all"): "parameters",
     ("training_seconds", "all"): "seconds",
     ("distinct_examples", "all"): "distinct",
     ("infinite_mass", "all"): "excluded",
 }
-WITH_ERROR = ("gap", "kl", "sparse")
+WITH_ERROR = (*(measure.key for measure in BOARD), "kl")
 ZEROS = "q has zeros"
 
 
 def trials(records: pd.DataFrame) -> pd.DataFrame:
     """One row a (task, architecture, budget, seed).
 
-    Index: those four, sorted. Columns: gap, kl, sparse (nats), crossings, parameters, seconds, distinct,
-    excluded (the mass that q excludes); gap_error, kl_error, sparse_error (integration error, 0 where none
-    is recorded); status and reason of the trial at that budget. Numbers of a trial whose status isn't ok
-    are NaN.
+    Index: those four, sorted. Columns: the keys of `BOARD`, kl (nats), crossings, parameters, seconds,
+    distinct, excluded (the mass that q excludes); of `BOARD` and kl also `<key>_error` (integration error, 0
+    where none is recorded); status and reason of the trial at that budget. Numbers of a trial whose status
+    isn't ok are NaN.
     """
     pair = [
         MEASURES.get(key, "") for key in zip(records["metric"], records["region"], strict=True)

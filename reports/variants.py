@@ -73,6 +73,36 @@ def learning_rate_groups(results: Results) -> Mapping[tuple[str, ...], Mapping[f
     return {parts: dict(sorted(rates.items())) for parts, rates in groups.items() if len(rates) > 1}
 
 
+def neighbours(results: Results, name: str) -> list[tuple[str, str]]:
+    """Return (row, how it differs) of every row that has one recipe more, fewer or other than a row.
+
+    In the suite's order; the words are "with soft-labels", "without soft-labels", or "lr(0.01) instead of
+    lr(0.001)". Recipes act in the order in which they are written, so it counts.
+    """
+    rows = {row.name: row for row in variants(results)}
+    if name not in rows:
+        return []
+    own = rows.pop(name)
+    found = [(other.name, _difference(own, other)) for other in rows.values() if other.base == own.base]
+    return [(other, words) for other, words in found if words]
+
+
+def _difference(own: Variant, other: Variant) -> str:
+    """How a row differs from one on the same base, in words; empty where in nothing or in more."""
+    one, two = own.recipes, other.recipes
+    for place in range(len(two)):
+        if (*two[:place], *two[place + 1 :]) == one:
+            return f"with {two[place]}"
+    for place in range(len(one)):
+        if (*one[:place], *one[place + 1 :]) == two:
+            return f"without {one[place]}"
+    if len(one) == len(two):
+        unlike = [(mine, theirs) for mine, theirs in zip(one, two, strict=True) if mine != theirs]
+        if len(unlike) == 1:
+            return f"{unlike[0][1]} instead of {unlike[0][0]}"
+    return ""
+
+
 def _uncalibrated(row: Variant) -> Iterator[tuple[str, ...]]:
     """Yield the row's parts without the recipe that names its calibrator, if one does."""
     for place, recipe in enumerate(row.recipes):

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from runner.cli_compare import compare, diff
+from runner.publish import publish
+
 if TYPE_CHECKING:
     from runner.run import Options
     from suites.suite import Suite
@@ -202,6 +205,11 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
     results = verifying.verify_all(names, _cores(), verifying.progress(len(names)))
     click.echo(json.dumps(verifying.rows(results), indent=2) if as_json else verifying.table(results))
     sys.exit(CHECK_FAILED if any(result.failed for result in results) else FINE)
+
+
+cli.add_command(compare)
+cli.add_command(diff)
+cli.add_command(publish)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,27 +18,66 @@ MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that 
 
 def results(store: Store, manifest: Mapping[str, Any]) -> Results:
     """Return everything that a report shows about the last grid run in a folder; raises StoreError."""
-    run = store.run()
-    if "suite" not in run:
-        raise StoreError(f"results file {store.path}: expected a run, found none in it")
-    suite, named = run["suite"], run["trials"]
-    if isinstance(named, list):  # of an older version, where a trial had one name for good
-        rows = store.rows("SELECT id, task, architecture FROM trial")
-        named = {trial: names for trial, *names in rows if trial in named}
-    seeds = {
-        trial: (*named[trial], seed)
-        for trial, seed in store.rows("SELECT id, seed FROM trial")
-        if trial in named
-    }
+    seeds, found = _seeds(store), numbers(store, manifest)
+    tasks = found.suite["tasks"]
+    return replace(
+        found, pictures=_pictures(store, seeds, tasks), predictions=_predictions(store, seeds, tasks)
+    )
+
+
+def numbers(store: Store, manifest: Mapping[str, Any]) -> Results:
+    """Return the same without pictures and predictions, which are most of a file; raises StoreError."""
+    seeds, suite = _seeds(store), store.run()["suite"]
     return Results(
         suite=suite,
         records=_records(store, seeds, set(suite["budgets"])),
         tasks=_as_floats(_summaries(store, "task", suite["tasks"])),
         architectures=_summaries(store, "architecture", [*suite["architectures"], *suite["reference"]]),
-        pictures=_pictures(store, seeds, suite["tasks"]),
-        predictions=_predictions(store, seeds, suite["tasks"]),
+        pictures={},
         manifest=manifest,
     )
+
+
+def examples(store: Store) -> dict[str, frozenset[str]]:
+    """Return what each task's examples follow from beside the seed: its own spec and the protocol's.
+
+    Under both protocols an example is drawn from (task, seed) alone; a pool repeats them.
+    """
+    seeds = _seeds(store)
+    found: dict[str, set[str]] = {}
+    for trial, text in store.rows("SELECT id, spec FROM trial"):
+        if trial in seeds:
+            spec = json.loads(text)
+            protocol = {key: spec["protocol"].get(key) for key in ("kind", "pool")}
+            parts = (spec["task"], spec.get("fingerprint"), protocol)
+            found.setdefault(seeds[trial][0], set()).add(json.dumps(parts, sort_keys=True))
+    return {task: frozenset(each) for task, each in found.items()}
+
+
+def _seeds(store: Store) -> dict[str, tuple[str, str, int]]:
+    """Return {trial id: (task, architecture, seed)} of the last grid; raises StoreError without one."""
+    run = store.run()
+    if "suite" not in run:
+        raise StoreError(f"results file {store.path}: expected a run, found none in it")
+    named = run["trials"]
+    if isinstance(named, list):  # of an older version, where a trial had one name for good
+        rows = store.rows("SELECT id, task, architecture FROM trial")
+        named = {trial: names for trial, *names in rows if trial in named}
+    return {
+        trial: (*named[trial], seed)
+        for trial, seed in store.rows("SELECT id, seed FROM trial")
+        if trial in named
+    }
+
+
+def outline(store: Store) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the suite of the last grid run in a folder and its learned architectures; raises StoreError."""
+    suite = store.run().get("suite")
+    if suite is None:
+        raise StoreError(f"results file {store.path}: expected a run, found none in it")
+    every = list(dict.fromkeys([*suite["architectures"], *suite["reference"]]))
+    kinds = _summaries(store, "architecture", every)["kind"]
+    return suite, tuple(n for n in every if n not in suite["reference"] and kinds[n] != "reference")
 
 
 def _as_floats(tasks: pd.DataFrame) -> pd.DataFrame:

@@ -84,12 +84,17 @@ class TaskDescription(NamedTuple):
 
 
 class Store:
-    """A run's results file, open for writing; close it or use it as a context manager."""
+    """A run's results file, open for writing unless said otherwise; close it or use it in `with`."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file, or make it; raises StoreError where it isn't ours or of another schema."""
+    def __init__(self, path: Path, *, reading: bool = False) -> None:
+        """Open the file, or make it; raises StoreError where it isn't ours or of another schema.
+
+        reading: the file has to be there, and nothing is written to it or its folder; one of an older schema
+        is brought up to date in memory.
+        """
         self.path = path
-        self._db = _connect(path)
+        self._reading = reading
+        self._db = _connect_to_read(path) if reading else _connect(path)
 
     def __enter__(self) -> Store:
         return self
@@ -99,7 +104,8 @@ class Store:
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if not self._reading:
+            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._db.close()
 
     @contextmanager
@@ -238,11 +244,9 @@ def _connect(path: Path) -> sqlite3.Connection:
             _check(db, path)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
-        (schema,) = db.execute("PRAGMA user_version").fetchone()
-        if not fresh and schema < SCHEMA_VERSION:
-            later = "".join(LATER[version] for version in range(schema, SCHEMA_VERSION))
-            db.executescript(f"BEGIN; {later} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-        if fresh:
+        if not fresh:
+            _bring_up_to_date(db)
+        else:
             db.executescript(
                 f"BEGIN; {SCHEMA} {PREDICTIONS} {PICTURES} PRAGMA application_id = {APPLICATION_ID};"
                 f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
@@ -250,6 +254,32 @@ def _connect(path: Path) -> sqlite3.Connection:
     except sqlite3.DatabaseError as error:
         raise StoreError(f"results file {path}: {error}") from None
     return db
+
+
+def _connect_to_read(path: Path) -> sqlite3.Connection:
+    """Return a connection that leaves a results file and its folder as they are; raises StoreError."""
+    # Without a write-ahead log nobody is writing, and SQLite need not make files of its own beside it.
+    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
+    try:
+        db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
+        _check(db, path)
+        (schema,) = db.execute("PRAGMA user_version").fetchone()
+        if schema == SCHEMA_VERSION:
+            return db
+        copy = sqlite3.connect(":memory:", isolation_level=None)
+        db.backup(copy)
+        db.close()
+        _bring_up_to_date(copy)
+    except sqlite3.DatabaseError as error:
+        raise StoreError(f"results file {path}: {error}") from None
+    return copy
+
+
+def _bring_up_to_date(db: sqlite3.Connection) -> None:
+    (schema,) = db.execute("PRAGMA user_version").fetchone()
+    if schema < SCHEMA_VERSION:
+        later = "".join(LATER[version] for version in range(schema, SCHEMA_VERSION))
+        db.executescript(f"BEGIN; {later} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:

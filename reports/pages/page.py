@@ -30,7 +30,7 @@ class Run:
 class Chart:
     """A figure: its name on its page (a slug), title, text alternative, Altair chart, and its numbers.
 
-    data: what a reader downloads as CSV, one row a mark.
+    data: what a reader downloads as CSV, one row a mark. note: what stands below the title.
     """
 
     name: str
@@ -38,14 +38,15 @@ class Chart:
     label: str
     spec: Any
     data: pd.DataFrame
+    note: str = ""
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a suite: its path in the suite's folder, title, template, values, charts, and JSON blocks.
+    """A page of a suite: its path in the suite's folder, title, template, values, charts, and its data.
 
     charts: the template finds each, drawn, in `figures` by its name. blocks: {element id: plain data} for
-    the page's scripts. files: {path in the suite's folder: text} of what else the page needs.
+    the page's scripts; files: {path in the suite's folder: text} of what would make the page too large.
     """
 
     path: str

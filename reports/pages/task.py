@@ -16,7 +16,8 @@ from reports.explorer_figure import Explorer, class_keys, explorer
 from reports.failures import failures
 from reports.maps import class_names, frame, key, outlines, panel
 from reports.numbers import BLANK, percent, tick
-from reports.pages.leaderboard import bar, gap_axis, interval_method, place
+from reports.pages.board import bar, gap_axis, place
+from reports.pages.leaderboard import interval_method
 from reports.pages.page import Chart, Page, Run, architecture_path, slug, task_path
 from reports.results import Picture
 from reports.task_board import task_board, task_cells
@@ -63,7 +64,7 @@ def _page(run: Run, tasks: Sequence[Exact], position: int) -> Page:
         "explorer": found,
         "files": {name.removeprefix(f"{stem}-"): name for name in files},
         "rows": rows,
-        "axis_ticks": [(place(axis, each), tick(each)) for each in axis],
+        "axis": {"ticks": [(place(axis, each), tick(each)) for each in axis]},
         "bar": lambda cell: bar(axis, cell),
         "targets": [f"{target:g}" for target in TARGETS],
         "at": at(run.results.suite, largest_budget(run.results)),

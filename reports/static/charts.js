@@ -25,7 +25,9 @@
   function fitted(spec, width) {
     if (!(spec.usermeta && spec.usermeta.fluid)) return spec;
     const autosize = { type: "fit-x", contains: "padding" };
-    return { ...spec, width: Math.min(Math.max(width, 300), 820), autosize };
+    const room = Math.min(Math.max(width, 300), 820);
+    const params = (spec.params || []).map((each) => (each.name === "room" ? { ...each, value: room } : each));
+    return { ...spec, width: room, autosize, params };
   }
 
   function embed(figure) {
@@ -47,9 +49,10 @@
     return figure.loading;
   }
 
-  function choose(button) {
-    const name = button.dataset.name;
-    if (!chosen.delete(name)) chosen.add(name);
+  function choose(name) {
+    if (name === undefined) chosen.clear();
+    else if (!chosen.delete(name)) chosen.add(name);
+    for (const each of document.querySelectorAll(".legend .all")) each.hidden = !chosen.size;
     for (const each of document.querySelectorAll("button.key")) {
       each.setAttribute("aria-pressed", String(chosen.has(each.dataset.name)));
     }
@@ -80,6 +83,12 @@
   figures.forEach((figure) => seen.observe(figure));
   for (const button of document.querySelectorAll("button.key")) {
     button.disabled = false;
-    button.addEventListener("click", () => choose(button));
+    button.addEventListener("click", () => choose(button.dataset.name));
+  }
+  for (const button of document.querySelectorAll("button.clear")) {
+    button.addEventListener("click", () => {
+      choose();
+      button.closest(".legend").querySelector("button.key").focus();
+    });
   }
 })();

@@ -52,7 +52,9 @@ def _trial(task: str, architecture: str, seed: int, budget: int, rng: np.random.
         ("information_gap", "all"): gap,
         ("expected_kl", "all"): kl,
         ("expected_kl", "sparse99"): kl * (5 + 3 * rng.random()),
-        ("tv", "all"): np.sqrt(kl / 2) / 2,
+        ("tv", "all"): min(np.sqrt(kl / 2) / 2, 0.9),
+        ("excess_error", "all"): min(kl / 4, 0.5),
+        ("excess_brier", "all"): min(kl / 2, 1.5),
         ("crossings_found", "all"): float(CROSSINGS[task] - (gap > 0.05)),
     }
     if architecture not in ("oracle", "prior"):

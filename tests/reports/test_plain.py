@@ -4,8 +4,10 @@ import dataclasses
 
 import pytest
 
-from reports.plain import _cut_apart
-from reports.render import terminal
+from reports.leaderboard import summarise
+from reports.plain import cut_apart
+from reports.render import markdown_text, terminal
+from reports.rows import board
 
 
 @pytest.mark.parametrize("longest", [6, 7, 8, 11, 14])
@@ -20,7 +22,7 @@ from reports.render import terminal
     ],
 )
 def test_names_cut_to_a_width_still_differ(names, longest):
-    cut = _cut_apart(names, longest)
+    cut = cut_apart(names, longest)
     assert len(set(cut)) == len(names)
     assert all(len(short) <= longest for short in cut)
     for short, name in zip(cut, names, strict=True):
@@ -29,9 +31,9 @@ def test_names_cut_to_a_width_still_differ(names, longest):
 
 def test_names_are_cut_at_their_ends_unless_two_would_look_the_same():
     names = ["rare-class-1d", "rare-class-1d+prior-shift(0.5,0.5)"]
-    assert _cut_apart(names, 8) == ["rar…s-1d", "rar…0.5)"]
-    assert _cut_apart(names, 13) == ["rare-class-1d", "rare-class-1…"]
-    assert _cut_apart(names[:1] * 2, 8) == ["rare-cl…", "rare-cl…"]
+    assert cut_apart(names, 8) == ["rar…s-1d", "rar…0.5)"]
+    assert cut_apart(names, 13) == ["rare-class-1d", "rare-class-1…"]
+    assert cut_apart(names[:1] * 2, 8) == ["rare-cl…", "rare-cl…"]
 
 
 def test_headings_and_rows_of_a_terminal_differ(results):
@@ -58,3 +60,32 @@ def test_headings_and_rows_of_a_terminal_differ(results):
     assert len(set(headings)) == len(headings)
     found = {line.split()[1] for line in lines[rule + 1 : rule + 1 + len(rows)]}
     assert len(found) == len(rows)
+
+
+def test_a_terminal_shows_the_ranks_that_a_row_may_have(results, make_results):
+    rows = {row.name: row for row in board(results, summarise(results))}
+    tied = rows["linear"].rank_span
+    assert tied == rows["fourier-64"].rank_span and len(tied) == 3  # from 3 to 4
+    assert rows["linear"].letters == rows["fourier-64"].letters != rows["mlp-64x64"].letters
+    assert rows["mlp-64x64"].rank_span == "1" and rows["oracle"].rank_span == ""
+    lines = terminal(results).splitlines()
+    shown = {
+        line.split()[1]: line.split()[0] for line in lines if line.split()[1:2] and line.split()[1] in rows
+    }
+    assert shown["linear"] == tied and shown["mlp-64x64"] == "1"
+    assert any(line.startswith("Rank: the ranks that a row may have") for line in lines)
+    few = terminal(make_results(seeds=4))
+    assert "Rank:" not in few and "rank" not in few.splitlines()[2]
+    assert [line.split()[0] for line in few.splitlines()[4:9]] == ["1", "2", "3", "4", "5"]
+
+
+def test_markdown_has_ranks_and_letters_where_there_were_tests(results, make_results):
+    text = markdown_text(results, summarise(results))
+    header = next(line for line in text.splitlines() if line.startswith("|"))
+    assert [part.strip() for part in header.split("|")[1:5]] == ["#", "ranks", "letters", "architecture"]
+    row = next(line for line in text.splitlines() if "| mlp-16x16 " in line)
+    assert [part.strip() for part in row.split("|")[1:5]] == ["2", "2", "b", "mlp-16x16"]
+    assert "Rows that share a *letter* can't be told apart." in text
+    few = make_results(seeds=4)
+    text = markdown_text(few, summarise(few))
+    assert "letter" not in text and "| ranks" not in text

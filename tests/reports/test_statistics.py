@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from reports.statistics import geometric_mean, grouped_geometric_mean, interval, log
+from reports.statistics import geometric_mean, grouped_geometric_mean, interval, intervals, log
 
 
 def test_interval_is_student_t_below_thirty_seeds():
@@ -88,3 +88,11 @@ def test_a_divergence_of_zero_that_rounding_took_below_zero_counts_as_zero():
     assert geometric_mean([0.1, -4e-18]) == 0
     series = pd.Series([0.1, -4e-18], index=pd.MultiIndex.from_tuples([("a", 0), ("a", 1)], names=["k", "s"]))
     assert grouped_geometric_mean(series, ["k"]).tolist() == [0]
+
+
+def test_intervals_of_many_cells_are_those_of_each():
+    rng = np.random.default_rng(6)
+    for seeds in (4, 5, 12, 30):
+        logs = rng.normal(size=(20, seeds))
+        logs[3], logs[4, 1], logs[5, 0] = 0.2, np.inf, np.nan
+        np.testing.assert_allclose(intervals(logs), [interval(row) for row in logs], rtol=1e-12)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import charts
+from reports.contests import SHADE
 
 CSS = (Path(charts.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
 BLOCKS = CSS.split(":root {")[1:3]
@@ -23,6 +24,17 @@ def contrast(one, other):
     """Contrast ratio of two colours as WCAG 2 defines it."""
     bright, dim = sorted((_luminance(one), _luminance(other)), reverse=True)
     return (bright + 0.05) / (dim + 0.05)
+
+
+def _mixed(colour, paper, alpha):
+    """A colour of some opacity on a paper, both as hex digits."""
+    over, under = ([int(_long(hue)[place : place + 2], 16) for place in (1, 3, 5)] for hue in (colour, paper))
+    mixed = [round(alpha * one + (1 - alpha) * other) for one, other in zip(over, under, strict=True)]
+    return "#" + "".join(f"{part:02x}" for part in mixed)
+
+
+def _long(colour):
+    return colour if len(colour) == 7 else "#" + "".join(2 * sign for sign in colour[1:])
 
 
 def _tinted(mode, alpha):
@@ -46,6 +58,15 @@ def test_text_has_a_contrast_of_4_5_and_lines_have_3(mode):
 
 
 @pytest.mark.parametrize("mode", [LIGHT, DARK], ids=["light", "dark"])
+@pytest.mark.parametrize("hue", ["h1", "h2"])
+def test_numbers_in_the_win_matrix_have_a_contrast_of_4_5(mode, hue):
+    for alpha in (0, SHADE / 2, SHADE):
+        cell = _mixed(mode[hue], mode["paper"], alpha)
+        assert contrast(mode["ink"], cell) >= 4.5
+        assert alpha > SHADE / 2 or contrast(mode["strong"], cell) >= 3  # not bold: a share nearer to a half
+
+
+@pytest.mark.parametrize("mode", [LIGHT, DARK], ids=["light", "dark"])
 def test_the_ramp_goes_from_faint_to_strong_in_both_modes(mode):
     strengths = [contrast(mode[f"r{n}"], mode["paper"]) for n in range(1, 6)]
     assert strengths == sorted(strengths)
@@ -55,6 +76,8 @@ def test_every_colour_of_the_drawings_is_one_that_the_style_sheet_maps():
     named = {f"h{n}": colour for n, colour in enumerate(charts.HUES, 1)}
     named |= {f"r{n}": colour for n, colour in enumerate(charts.RAMP, 1)}
     named |= {"neutral": charts.NEUTRAL}
+    assert LIGHT["ink"] == charts.INK
+    assert f'svg [fill="{charts.INK}"] {{ fill: var(--ink)' in CSS
     for name, colour in named.items():
         assert LIGHT[name] == colour
         assert f'svg [stroke="{colour}"] {{ stroke: var(--{name})' in CSS

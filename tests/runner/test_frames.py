@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import SMOKE, call
-from pages import page_text
 
-from reports.render import terminal
+from reports.render import page_text, terminal
 from runner.frames import results
 from runner.store import FILE, Store
 

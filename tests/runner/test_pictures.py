@@ -11,7 +11,7 @@ from benchmarks.evaluation import evaluate
 from benchmarks.task import log_density, log_posterior, training_data
 from runner import pictures, plan, records
 from runner.pictures import boundary, components, drawing
-from runner.records import evaluation_of, representatives_of
+from runner.records import evaluation_of, predicted, representatives_of
 from runner.scoring import run_stack
 from runner.stacks import stacked
 from suites.suite import load, narrow
@@ -156,6 +156,13 @@ def test_outputs_on_the_grid_are_what_an_estimator_says_there():
     assert result.curves[640].dtype == np.float16
     found = np.exp(result.curves[640].astype(np.float64))
     np.testing.assert_allclose(found, np.exp(predict(drawing("moons-2d").x)), atol=2e-4)
+
+
+def test_what_is_scored_is_predicted_without_the_grid_beside_it():
+    evaluation = evaluation_of("moons-2d")
+    found = predicted(evaluation, lambda x: np.full((len(x), 2), float(len(x))))
+    assert (found[:-1600] == len(evaluation.x)).all()
+    assert (found[-1600:] == 1600).all()
 
 
 @pytest.mark.parametrize("name", ["mlp-16x16", "mlp-16x16+mc-dropout(0.1, 3)"])
