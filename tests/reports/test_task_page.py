@@ -13,6 +13,7 @@ import pytest
 from pages import Parsed
 
 from reports import site
+from reports.charts import LIMIT
 from reports.contours import runs
 from reports.densities import density_charts
 from reports.explorer import (
@@ -212,7 +213,7 @@ def test_curves_show_arithmetic_means_and_the_limit(mixed):
     results, files = mixed
     rows = [line.split(",") for line in files["data/tasks-gauss-nested-kl.csv"].splitlines()[1:]]
     found = {(name, float(budget)): float(kl or "nan") for name, budget, kl in rows}
-    assert found["limit", 640] == 3 / (2 * 640)
+    assert found[LIMIT, 640] == 3 / (2 * 640)
     kl = results.records.query(
         "task == 'gauss-nested' and architecture == 'linear' and budget == 640 and metric == 'expected_kl'"
         " and region == 'all'"
