@@ -42,6 +42,11 @@ def leaderboard_charts(run: Run) -> tuple[Chart, ...]:
     return (*(chart for chart in curves if chart is not None), *contests(run))
 
 
+def markdown_charts(run: Run) -> tuple[Chart, ...]:
+    """The charts that stand beside `leaderboard.md`."""
+    return tuple(chart for chart in (learning(run), sparse(run)) if chart is not None)
+
+
 def learning(run: Run) -> Chart:
     """Overall information gap against budget, with the limit of maximum likelihood where tasks have one."""
     table = overall(run)
