@@ -79,7 +79,7 @@ def standalone(chart: Chart) -> str:
     label = escape(chart.label, quote=True)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}" width="{width}" '
-        f'height="{height}" font-family="{_FONT}" role="img" aria-label="{label}">'
+        f'height="{height}" font-family="system-ui, sans-serif" role="img" aria-label="{label}">'
         f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="#fff"/>'
     )
     return head + figure.svg[found.end() if found else 0 :] + "\n"

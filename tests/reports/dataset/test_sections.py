@@ -168,7 +168,8 @@ def test_words_are_those_of_a_training_set(dataset_results, page, text):
         assert "trained on 10,000 examples" in shown and "after 10,000" not in shown
         assert "examples seen" not in shown.lower() and "s / network" not in shown
     method_page = page_text(dataset_results, path="method.html")
-    method = " ".join(
+    found = re.search(r"<dt>Examples</dt><dd><p>(.*?)</p>", method_page, re.DOTALL)
+    method = " ".join(found.group(1).split())
         re.search(r"<dt>Examples</dt><dd><p>(.*?)</p>", method_page, re.DOTALL).group(1).split()
     )
     assert method == (
