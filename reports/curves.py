@@ -9,7 +9,8 @@ import pandas as pd
 
 from reports import numbers
 from reports.charts import MLE, Axes, Style, decades, line_styles, powers
-from reports.lines import FAINT, at, codes_of, faded, inline, line_chart
+from reports.layers import FAINT, at, codes_of, faded, inline
+from reports.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
 from reports.words import axis
@@ -75,7 +76,7 @@ def _curves(run: Run, name: str, cells: pd.DataFrame, key: str, what: str, limit
     data = cells[["task", "budget", "y", "limit"]]
     titles = {
         "budget": "examples",
-        "y": what.replace(" ", "_"),
+        "y": what.lower().replace(" ", "_"),
         "limit": "k_2n" if key == "kl" else "oracle_mle",
     }
     return Chart(key, f"{title} against data", label, chart, data.rename(columns=titles))

@@ -70,7 +70,7 @@ def coverage(path: Path) -> list[dict[str, str]]:
             "seeds": row["seeds"],
             "repeats": numbers.count(float(row["repeats"])),
             "coverage": f"{100 * float(row['coverage']):.1f} %",
-            "error": f"{100 * float(row['standard_error']):.1f} %",
+            "error": f"{100 * float(row['standard_error']):.2f} %",
         }
         for row in rows
     ]
