@@ -7,7 +7,7 @@ import pandas as pd
 from reports.pairs import OVERALL_NAME
 from reports.ranks import RANK_COLUMNS, ranks
 from reports.results import Results
-from reports.trials import is_reference, kind, names
+from reports.trials import kind, names
 
 BOARD_COLUMNS = (
     "budget", "task", "architecture", "kind", "value", "low", "high", "error", "rank", "rank_low",
@@ -40,8 +40,7 @@ def board(
     long["note"] = _with_coverage(long, learned, int(results.suite["seeds"]), len(tasks))
     # A row with nothing but failures has no place among those that finished.
     none = (long["ok"] == 0) & (long["total"] > 0)
-    left_out = none | long["architecture"].map(lambda name: is_reference(results, name))
-    ranked = long["ranking"].where(~left_out)
+    ranked = long["ranking"].where(~none & long["architecture"].isin(learned))
     long["rank"] = ranked.groupby([long["budget"], long["task"]]).rank(method="min").astype("Int64")
     order = {name: place for place, name in enumerate([OVERALL_NAME, *tasks])}
     place = {name: number for number, name in enumerate([*learned, *reference])}

@@ -158,13 +158,14 @@ def heading(found: Comparison) -> str:
 
 
 def tables(found: Comparison) -> list[tuple[str, str, list[Line]]]:
-    """Title, name of the first column, and lines of both tables."""
+    """Title, name of the first column, and lines: by task, and by budget where there are several."""
     place = at(found.suite, found.budget)
     by_task = [found.overall, *found.by_task] if len(found.suite["tasks"]) > 1 else found.by_task
-    return [
-        (f"By task, {place}", "task", by_task),
-        ("By budget, over all tasks", "examples", found.by_budget),
-    ]
+    shown = [(f"By task, {place}", "task", by_task)]
+    if len(found.by_budget) > 1:
+        over = ", over all tasks" if len(by_task) > 1 else ""
+        shown.append((f"By budget{over}", "examples", found.by_budget))
+    return shown
 
 
 def cells(line: Line, what: str) -> list[str]:

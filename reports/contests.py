@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.charts import HUES, INK, STRONG
 from reports.figures import overall
-from reports.lines import SIZE, codes_of, faded, inline, limit, sized
+from reports.layers import SIZE, codes_of, faded, inline, limit, sized
 from reports.numbers import plural
 from reports.pages.page import Chart, Run
 from reports.pairs import OVERALL_NAME

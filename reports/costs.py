@@ -9,18 +9,8 @@ import pandas as pd
 
 from reports.charts import NEUTRAL, Axes, calm_decades, marks
 from reports.figures import overall, seen, strong
-from reports.lines import (
-    Looks,
-    beyond,
-    chosen,
-    codes_of,
-    dots,
-    drawn_rows,
-    inline,
-    sized,
-    targets,
-    together,
-)
+from reports.layers import Looks, chosen, codes_of, inline, sized, together
+from reports.lines import beyond, dots, drawn_rows, targets
 from reports.lines import names as named
 from reports.numbers import number
 from reports.pages.page import Chart, Run

@@ -9,7 +9,8 @@ import pandas as pd
 
 from reports import numbers
 from reports.charts import MLE, Axes, Style, decades, line_styles, powers
-from reports.lines import FAINT, at, codes_of, faded, inline, line_chart
+from reports.layers import FAINT, at, codes_of, faded, inline
+from reports.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
 from reports.words import axis

@@ -76,14 +76,13 @@ def _chart(picture: Picture, wide: pd.DataFrame, sparse: pd.DataFrame, up: str, 
         axis=alt.Axis(title=up, tickCount=3, titleAngle=0, titleAlign="left", titleAnchor="end",
                       titleX=-30, titleY=-12),
     )  # fmt: skip
-    lines = alt.Chart(long.assign(s=long["what"].map(codes))).mark_line(
-        aria=False, strokeWidth=1.9, clip=True
-    )
-    lines = lines.encode(
+    domain = list(codes.values())
+    lines = alt.Chart(long.assign(s=long["what"].map(codes)))
+    lines = lines.mark_line(aria=False, strokeWidth=1.9, clip=True).encode(
         x=across, y=level, detail="s:N",
-        color=alt.Color("s:N", legend=None, scale=alt.Scale(domain=list(codes.values()), range=[c for c, _ in looks])),
+        color=alt.Color("s:N", legend=None, scale=alt.Scale(domain=domain, range=[c for c, _ in looks])),
         strokeDash=alt.StrokeDash(
-            "s:N", legend=None, scale=alt.Scale(domain=list(codes.values()), range=[d for _, d in looks])
+            "s:N", legend=None, scale=alt.Scale(domain=domain, range=[d for _, d in looks])
         ),
         tooltip=[
             alt.Tooltip("what:N", title="line"),

@@ -62,12 +62,12 @@ class Edition:
     @property
     def day(self) -> str:
         """The day it was started."""
-        return f"{self.started:%Y-%m-%d}" if self.started else "undated"
+        return self.started.date().isoformat() if self.started else "undated"
 
     @property
     def minute(self) -> str:
         """The minute it was started, in words."""
-        return f"{self.started:%Y-%m-%d %H:%M} UTC" if self.started else "undated"
+        return f"{self.day} {self.started:%H:%M} UTC" if self.started else "undated"
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def _of_suite(oldest_first: list[Source]) -> list[Edition]:
     found = []
     for source in oldest_first:
         when = started(source)
-        base = f"{when:%Y-%m-%dT%H%M}" if when else "undated"
+        base = f"{when.date()}T{when:%H%M}" if when else "undated"
         stamp, number = base, 2
         while stamp in taken:
             stamp, number = f"{base}-{number}", number + 1

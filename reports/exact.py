@@ -73,10 +73,10 @@ def _priors(value: Any) -> str:
     if not isinstance(value, list | tuple) or not value:
         return numbers.BLANK
     if math.isclose(min(value), max(value), rel_tol=1e-4):
-        return f"{numbers.number(float(value[0]), 3)} each"
+        return f"{float(value[0]):.3g} each"
     if len(value) > MOST_PRIORS:
-        return f"{numbers.number(min(value), 2)} to {numbers.number(max(value), 2)}"
-    return ", ".join(numbers.number(float(each), 3) for each in value)
+        return f"{min(value):.2g} to {max(value):.2g}"
+    return ", ".join(f"{float(each):.3g}" for each in value)
 
 
 def _count(value: Any) -> str:

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from reports.contours import crossings, runs
-from reports.maps import STEPS, Frame, axis_titles, class_steps, steps
+from reports.maps import STEPS, STRENGTHS, Frame, axis_titles, class_steps, steps
 from reports.results import Picture
 
 SCALE = 10_000  # of probabilities
 LINE = 101  # points of a line that are kept
 MOST_CLASSES = 12  # with outputs of their own; of more only the most probable one is kept
+MOST_SPREADS = 4  # classes that have a spread of their own; of more the largest one is kept
 SEED_NUMBERS = 1_500_000  # kept of single seeds at most, on a line
 KL_RANGE = (-600, 300)  # of 100 log10(KL in nats)
 
@@ -42,7 +43,7 @@ def thinned(picture: Picture) -> np.ndarray:
 
 def line_rows(q: np.ndarray, classes: Sequence[int]) -> dict[str, np.ndarray]:
     """Mean, lowest and highest output of each class over seeds, q (seeds, m, k), by their names."""
-    rows: dict[str, Any] = {}
+    rows: dict[str, np.ndarray] = {}
     for c in classes:
         rows |= {f"mean{c}": q[:, :, c].mean(axis=0)}
         rows |= {f"low{c}": q[:, :, c].min(axis=0), f"high{c}": q[:, :, c].max(axis=0)}
@@ -52,7 +53,7 @@ def line_rows(q: np.ndarray, classes: Sequence[int]) -> dict[str, np.ndarray]:
 def map_rows(posterior: np.ndarray, q: np.ndarray, classes: Sequence[int]) -> dict[str, np.ndarray]:
     """What maps show of outputs q (seeds, m, k) against a posterior (m, k), by name, (m,) each.
 
-    mean and sd of each class over seeds; kl, the mean over seeds of KL(p || q) in nats; and for more than
+    mean and, of few classes, sd of each; kl, the mean over seeds of KL(p || q) in nats; and for more than
     two classes tv, the total variation between posterior and mean output, spread, the largest sd of a class,
     best, the most probable class of the mean output, and share, its probability.
     """
@@ -63,12 +64,12 @@ def map_rows(posterior: np.ndarray, q: np.ndarray, classes: Sequence[int]) -> di
         rows |= {"tv": np.abs(mean - posterior).sum(axis=1) / 2, "spread": sd.max(axis=1)}
         rows |= {"best": mean.argmax(axis=1), "share": mean.max(axis=1)}
     for c in classes:
-        rows |= {f"mean{c}": mean[:, c], f"sd{c}": sd[:, c]}
+        rows |= {f"mean{c}": mean[:, c]} | ({f"sd{c}": sd[:, c]} if len(classes) <= MOST_SPREADS else {})
     return rows
 
 
 def mean_kl(posterior: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Mean over seeds of KL(p || q) in nats at each point, (m,); infinite where q has a zero that p hasn't."""
+    """Mean over seeds of KL(p || q) in nats, (m,); infinite where q has a zero that p hasn't."""
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = posterior * (np.log(posterior) - np.log(q.astype(float)))
     return np.asarray(np.maximum(np.where(posterior > 0, terms, 0.0).sum(axis=2).mean(axis=0), 0.0))
@@ -116,7 +117,8 @@ def outputs(picture: Picture, names: Sequence[str], budgets: Sequence[int]) -> d
     parts = [coded(name, values) for name, values in exact.items()]
     known = {key: q for key, q in picture.outputs.items() if key[0] in names and len(q)}
     single = line and sum(len(q) for q in known.values()) * len(keep) * len(classes) <= SEED_NUMBERS
-    cells, rows = [], {}
+    cells: list[list[int]] = []
+    rows: dict[str, np.ndarray] = {}
     for a, name in enumerate(names):
         for b, budget in enumerate(budgets):
             if (name, budget) not in known:
@@ -161,6 +163,7 @@ def ground(picture: Picture, where: Frame | None) -> dict[str, Any]:
         "places": places,
         "size": list(where.size),
         "titles": list(axis_titles(picture)),
+        "strengths": [round(each * SCALE) for each in STRENGTHS],
         "steps": {kind: list(bounds) for kind, bounds in STEPS.items()},
     }
 

@@ -24,9 +24,9 @@ from reports.words import at, batches, learned
 FIRST = "mlp-64x64"  # the study's own network
 TITLES = {
     "exact": ("Exact posterior", "Most probable class, exactly"),
-    "output": ("Mean output", "Most probable class of the mean output"),
-    "error": ("Mean output minus exact", "Total variation, mean output and exact"),
-    "spread": ("Standard deviation over seeds", "Standard deviation over seeds, largest of a class"),
+    "output": ("Mean output", "Most probable class, mean output"),
+    "error": ("Mean output minus exact", "Total variation from exact"),
+    "spread": ("Spread over seeds", "Spread over seeds, largest class"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -48,11 +48,14 @@ def exponents(results: Results, frame: pd.DataFrame) -> pd.DataFrame:
     NA for none.
     """
     tasks, learned, reference = names(results)
+    value = frame["kl"].clip(lower=frame["kl_error"].clip(lower=ROUNDING)).where(frame["kl"].notna())
+    curves = pd.Series(log(value), index=value.index).unstack("budget").sort_index(axis=1)
+    budgets = [int(budget) for budget in curves.columns]
+    known = {key: curve.to_numpy() for key, curve in curves.groupby(level=["task", "architecture"])}
     rows = []
     for task in tasks:
         for name in [*learned, *(name for name in reference if name == MLE)]:
-            budgets, logs = _curves(frame, task, name)
-            found = fit(budgets, logs)
+            found = fit(budgets, known.get((task, name), np.empty((0, len(budgets)))))
             rows.append((task, name, *vars(found).values()))
     whole: dict[str, Any] = dict.fromkeys(["first", "last", "plateau"], "Int64")
     return pd.DataFrame(rows, columns=list(EXPONENT_COLUMNS)).astype(whole)
@@ -117,15 +120,3 @@ def _departs(x: _Numbers, logs: _Numbers, start: int) -> bool:
     line = logs[:, :start].mean(axis=1, keepdims=True) + slope * (x[start:] - x[:start].mean())
     mean, _, _, p = paired_t((logs[:, start:] - line).mean(axis=1))
     return bool(mean > 0 and p / 2 < ALPHA)
-
-
-def _curves(frame: pd.DataFrame, task: str, name: str) -> tuple[list[int], _Numbers]:
-    """Budgets, and log KL of every seed at each, NaN where there is none."""
-    key: Any = (task, name)
-    index: Any = frame.index
-    if key not in index.droplevel(["budget", "seed"]):
-        return [], np.empty((0, 0))
-    cell = cast(pd.DataFrame, frame.loc[key])
-    value = cell["kl"].clip(lower=cell["kl_error"].clip(lower=ROUNDING))
-    wide = value.where(cell["kl"].notna()).unstack("budget").sort_index(axis=1)
-    return [int(budget) for budget in wide.columns], log(wide.to_numpy(dtype=float))

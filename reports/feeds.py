@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
@@ -24,7 +25,7 @@ def atom(title: str, cards: Sequence[Card], url: str) -> str:
     feed = Element("feed", {"xmlns": ATOM, **({"xml:base": url} if url else {})})
     _add(feed, "id", uuid5(NAMESPACE_URL, f"posterior-bench feed {url or title}").urn)
     _add(feed, "title", title)
-    _add(feed, "updated", f"{dated[0][0]:%Y-%m-%dT%H:%M:%SZ}" if dated else NEVER)
+    _add(feed, "updated", _time(dated[0][0]) if dated else NEVER)
     _add(SubElement(feed, "author"), "name", "Posterior Bench")
     SubElement(feed, "link", {"rel": "self", "type": "application/atom+xml", "href": f"{url}feed.xml"})
     SubElement(feed, "link", {"rel": "alternate", "type": "text/html", "href": f"{url}index.html"})
@@ -34,7 +35,7 @@ def atom(title: str, cards: Sequence[Card], url: str) -> str:
         name = f"posterior-bench run {suite['name']} {when.isoformat()} {edition.stamp}"
         _add(entry, "id", uuid5(NAMESPACE_URL, name).urn)
         _add(entry, "title", f"{suite['title']}, {edition.day}")
-        _add(entry, "updated", f"{when:%Y-%m-%dT%H:%M:%SZ}")
+        _add(entry, "updated", _time(when))
         SubElement(entry, "link", {"href": f"{url}{edition.permanent}/index.html"})
         _add(entry, "summary", " ".join(card.headline))
     return _written(feed)
@@ -49,6 +50,10 @@ def sitemap(pages: Iterable[tuple[str, str]], url: str) -> str:
         if day:
             _add(entry, "lastmod", day)
     return _written(listed)
+
+
+def _time(when: datetime) -> str:
+    return when.replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def _add(parent: Element, tag: str, text: str) -> None:

@@ -13,7 +13,7 @@ from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.pairs import OVERALL_NAME
 from reports.statistics import grouped_geometric_mean
-from reports.trials import CELL, largest_budget, names
+from reports.trials import largest_budget, names
 from reports.words import at, axis
 
 STRONG_ROWS = 6  # as many as there are hues
@@ -222,7 +222,8 @@ def _mean_over(run: Run) -> str:
 
 def _without_failures(run: Run) -> list[str]:
     """Rows all of whose trials at the largest budget succeeded."""
-    cells = run.summary.cells.xs(largest_budget(run.results), level=CELL.index("budget"))
+    cells = run.summary.cells
+    cells = cells[cells.index.get_level_values("budget") == largest_budget(run.results)]
     whole = (cells["ok"] == cells["total"]).groupby(level="architecture").all()
     return [str(name) for name in whole.index[whole]]
 

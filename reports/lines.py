@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.charts import LIMIT, MLE, PRIOR, Axes, Style, scaled
+from reports.charts import LIMIT, MLE, PRIOR, Axes, Style
+from reports.layers import (
+    BEHIND,
+    HERE,
+    SIZE,
+    Looks,
+    at,
+    chosen,
+    codes_of,
+    faded,
+    inline,
+    limit,
+    sized,
+    together,
+)
 from reports.numbers import bounded, span
-from reports.trials import missing
 
-SIZE = (636, 340)  # pixels of a chart that is half a page wide with all around it; of its plot's height
 LABEL = 13  # pixels, a line of text
-BEHIND, FAINT = 0.32, 0.06  # opacity of a series that isn't among the strong, or isn't chosen
 NEUTRALS = (PRIOR, MLE, LIMIT)
-_HERE = "isArray(chosen) && indexof(chosen, datum.s) >= 0"
-_ELSE = "isArray(chosen) && !datum.r"
 
 
 def line_chart(
@@ -57,58 +65,6 @@ def line_chart(
         *names(rows, axes, [*strong, *NEUTRALS], looks.colour()),
     ]
     return sized(together(layers, rows, ("x", "y", "t", "a"), ("n", "o", "r", "w")), codes)
-
-
-@dataclass(frozen=True)
-class Looks:
-    """Channels that give each series, by its code, the look of its name."""
-
-    styles: Mapping[str, Style]
-    codes: Mapping[str, str]
-
-    def colour(self) -> Any:
-        """The channel of colours."""
-        import altair as alt
-
-        return scaled(alt.Color, self.codes, [self.styles[name].colour for name in self.codes])
-
-    def dash(self) -> Any:
-        """The channel of dash patterns."""
-        import altair as alt
-
-        return scaled(alt.StrokeDash, self.codes, [list(self.styles[name].dash) for name in self.codes])
-
-
-def codes_of(styles: Mapping[str, Style], series: Iterable[str]) -> dict[str, str]:
-    """A code for each series: names are data and never part of an expression."""
-    there = set(series)
-    return {name: f"s{place}" for place, name in enumerate(name for name in styles if name in there)}
-
-
-def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shared: Sequence[str]) -> Any:
-    """Layers on one set of points: columns `own` of each, `shared` of each series `s`, both written once."""
-    import altair as alt
-
-    series = inline(rows.drop_duplicates("s")[["s", *shared]])
-    points = inline(rows[["s", *own]])
-    return alt.layer(*layers, data=points).transform_lookup("s", alt.LookupData(series, "s", list(shared)))
-
-
-def inline(rows: pd.DataFrame | Sequence[Mapping[Any, Any]]) -> Any:
-    """Rows as data in a specification, without blanks."""
-    import altair as alt
-
-    plain = rows.to_dict("records") if isinstance(rows, pd.DataFrame) else rows
-    # Altair copies lists over and over, but no tuple.
-    values = tuple({key: value for key, value in row.items() if not missing(value)} for row in plain)
-    return alt.InlineData(values=values)  # type: ignore[arg-type]
-
-
-def at(y: str = "y", x: str = "x") -> dict[str, Any]:
-    """Both channels of a further layer; as objects, since Altair reads strings slowly."""
-    import altair as alt
-
-    return {"x": alt.X(f"{x}:Q"), "y": alt.Y(f"{y}:Q")}
 
 
 def drawn_rows(
@@ -173,23 +129,6 @@ def end_labels(rows: pd.DataFrame, axes: Axes, strong: Sequence[str]) -> pd.Data
     return placed
 
 
-def chosen() -> Any:
-    """Opacity of a series: as it is, until some are chosen; then these stand out, beside the references."""
-    import altair as alt
-
-    return alt.Opacity(
-        "o:Q", scale=None, legend=None,
-        condition=[{"test": _HERE, "value": 1}, {"test": _ELSE, "value": FAINT}],
-    )  # fmt: skip
-
-
-def faded(usual: float, *cases: tuple[str, float]) -> Any:
-    """An opacity that is the first case's whose test, a Vega expression, holds."""
-    import altair as alt
-
-    return alt.OpacityValue(usual, condition=[{"test": test, "value": value} for test, value in cases])
-
-
 def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) -> list[Any]:
     """Names of strong series at their last points, of others once they are chosen."""
     import altair as alt
@@ -204,7 +143,7 @@ def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) ->
     place = {**at("at"), "text": alt.Text("n:N")}
     layers = [text(ends).encode(**place, opacity=chosen(), color=colour)]
     if len(others):
-        layers.append(text(others).transform_filter(_HERE).encode(**place, color=colour))
+        layers.append(text(others).transform_filter(HERE).encode(**place, color=colour))
     return [*layers, _room(pd.concat([ends, others]), axes.reach[1])]
 
 
@@ -221,13 +160,6 @@ def _room(labels: pd.DataFrame, x: float) -> Any:
     return text.encode(**at("at"), text=alt.Text("n:N"))
 
 
-def limit() -> Any:
-    """How long a name may be, in pixels."""
-    import altair as alt
-
-    return alt.expr("room > 0 && room < 480 ? 84 : 150")
-
-
 def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> Any:
     """Points that can't be seen, for the pointer to find; only a live chart has them.
 
@@ -238,10 +170,11 @@ def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> A
     tooltip = [
         alt.Tooltip("n:N", title=kind),
         alt.Tooltip("x:Q", title=axes.across, format=axes.form),
-        alt.Tooltip("t:N", title=axes.up),
+        alt.Tooltip("v:N", title=axes.up),
         *(alt.Tooltip(field, title=title) for field, title in more),
     ]
     marks = alt.Chart().transform_filter("room > 0 && isValid(datum.y)")
+    marks = marks.transform_calculate(v="datum.t || format(datum.y, '.3~r')")
     return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(**at(), tooltip=tooltip)
 
 
@@ -252,19 +185,6 @@ def dots(colour: Any) -> Any:
     marks = alt.Chart().transform_filter("datum.a").mark_point(filled=True, strokeWidth=0, aria=False)
     size = alt.Size("a:Q", scale=None, legend=None)
     return marks.encode(**at(), color=colour, opacity=chosen(), size=size)
-
-
-def sized(chart: Any, codes: Mapping[str, str], height: int = SIZE[1]) -> Any:
-    """A chart as wide as half a page with all that is around its plot, fitted anew where it is live."""
-    import altair as alt
-
-    params = [alt.param(name="chosen", value=None), alt.param(name="room", value=0)]
-    return chart.add_params(*params).properties(
-        width=SIZE[0],
-        height=height,
-        autosize={"type": "fit-x", "contains": "padding"},
-        usermeta={"codes": dict(codes), "fluid": True},
-    )
 
 
 def _width(style: Style, name: str, strong: Sequence[str]) -> float:
@@ -279,7 +199,7 @@ def _bands(rows: pd.DataFrame, axes: Axes, colour: Any) -> list[Any]:
     if banded.empty:
         return []
     data = inline(banded[["s", "x", "lo", "hi"]])
-    opacity = faded(0.12, (_HERE, 0.25), ("isArray(chosen)", 0.02))
+    opacity = faded(0.12, (HERE, 0.25), ("isArray(chosen)", 0.02))
     marks = alt.Chart(data).mark_area(aria=False)
     return [
         marks.encode(

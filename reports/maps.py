@@ -26,7 +26,7 @@ STEPS: Mapping[str, tuple[float, ...]] = {  # lower ends of all steps but the fi
 }
 KEYS: Mapping[str, tuple[float, ...]] = {  # the bounds that a key names
     "probability": (0.5,),
-    "error": (-0.3, -0.03, -0.003, 0.003, 0.03, 0.3),
+    "error": (-0.3, -0.03, 0.03, 0.3),
     "spread": STEPS["spread"],
     "kl": STEPS["kl"],
 }
@@ -132,7 +132,7 @@ def outlines(picture: Picture, shares: Sequence[float]) -> Markup:
     return Markup("").join(paths)
 
 
-def ticks(low: float, high: float, wanted: int = 4) -> list[float]:
+def ticks(low: float, high: float, wanted: int = 5) -> list[float]:
     """Round numbers within a range, about so many: multiples of 1, 2 or 5 times a power of ten."""
     if not high > low:
         return [low]
@@ -163,7 +163,8 @@ def panel(where: Frame, picture: Picture, kind: str, step: np.ndarray, over: Mar
     return Markup(
         '<svg class="map" viewBox="0 0 {} {:g}" aria-hidden="true" focusable="false">'
         '<rect class="ground" x="{}" y="{}" width="{:g}" height="{:g}"/>'
-        '<svg class="marks {} {}" {}>{}</svg><svg class="over" {}>{}</svg>{}</svg>'
+        '<svg class="steps {} {}" aria-hidden="true" {}>{}</svg>'
+        '<svg class="over" aria-hidden="true" {}>{}</svg>{}</svg>'
     ).format(
         WIDTH, where.height + TOP + BOTTOM, LEFT, TOP, where.width, where.height,
         kind, shape, inner, marks(where, picture, kind, step), inner, over, _axes(where, picture),
@@ -227,9 +228,10 @@ def key(kind: str) -> Markup:
         for each, bound in enumerate(bounds)
         if bound in shown
     ]
-    ends = (
-        [_text(LEFT, 22, "start", "0"), _text(WIDTH - RIGHT, 22, "end", "1")] if kind == "probability" else []
-    )
+    if kind == "probability":
+        texts += [_text(LEFT, 22, "start", "0"), _text(WIDTH - RIGHT, 22, "end", "1")]
+    if kind == "error":
+        texts.append(_text((LEFT + WIDTH - RIGHT) / 2, 22, "middle", f"\u00b1{bounds[len(bounds) // 2]:g}"))
     return Markup(
-        '<svg class="marks map-key {}" viewBox="0 0 {} 26" aria-hidden="true" focusable="false">{}</svg>'
-    ).format(kind, WIDTH, Markup("").join([*boxes, *texts, *ends]))
+        '<svg class="steps map-key {}" viewBox="0 0 {} 26" aria-hidden="true" focusable="false">{}</svg>'
+    ).format(kind, WIDTH, Markup("").join([*boxes, *texts]))

@@ -38,8 +38,8 @@ def rank_intervals(better: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int
 
     better: (rows, rows), whether the first is significantly better than the second. Returns 1 + how many are
     better than a row, and all rows less how many are worse. If no pair is called wrongly, the ranks of all
-    rows lie within: they are simultaneous at the family-wise level of the tests (Al Mohamad, van Zwet,
-    Solari and Goeman 2019, "Simultaneous confidence intervals for ranks using the partitioning principle").
+    rows lie within: they are simultaneous at the family-wise level of the tests (Al Mohamad, Goeman and van
+    Zwet 2022, "Simultaneous confidence intervals for ranks with application to ranking institutions").
     """
     beats = np.asarray(better, dtype=bool)
     return 1 + beats.sum(axis=0), len(beats) - beats.sum(axis=1)
@@ -91,7 +91,9 @@ def _insert_and_absorb(differ: _Flags) -> list[int]:
     """Largest sets of rows that don't differ, each as the bits of a number."""
     size = len(differ)
     columns = [(1 << size) - 1] if size else []
-    for one, other in zip(*np.nonzero(np.triu(differ, 1)), strict=True):
+    pairs = list(zip(*np.nonzero(np.triu(differ, 1)), strict=True))
+    # Rows far apart first: what is left are runs of the ranking, few sets, until the exceptions among them.
+    for one, other in sorted(pairs, key=lambda pair: pair[0] - pair[1]):
         first, second = 1 << int(one), 1 << int(other)
         both = [column for column in columns if column & first and column & second]
         kept = [column for column in columns if not (column & first and column & second)]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.charts import NEUTRAL, STRONG
-from reports.lines import BEHIND, Looks, at, codes_of, faded, inline, limit, sized
+from reports.layers import BEHIND, Looks, at, codes_of, faded, inline, limit, sized
 from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.trials import largest_budget

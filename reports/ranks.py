@@ -18,6 +18,9 @@ from reports.statistics import FEWEST_SEEDS
 RANK_COLUMNS = ("budget", "task", "architecture", "rank_low", "rank_high", "letters")
 
 
+MOST_LETTERED = 60  # rows; with twice as many a row has a hundred letters, and finding them takes seconds
+
+
 @dataclass(frozen=True)
 class Separation:
     """How many seeds it takes to tell two rows apart at one budget.
@@ -40,10 +43,11 @@ def ranks(board: pd.DataFrame, pairs: pd.DataFrame, seeds: pd.Series) -> pd.Data
 
     board: budget, task, architecture, rank (NaN for none), in the order of the board; pairs: from `pairs`;
     seeds: how many seeds a row has, indexed by (budget, task, architecture); below 5 there is neither rank
-    interval nor letter. `rank_low` is 1 + rows significantly better, `rank_high` all ranked rows less those
-    significantly worse. Holm's adjustment controls the chance of any wrong verdict within a budget and task,
-    so the intervals of all its rows hold at once in 95 % of cases (Al Mohamad, van Zwet, Solari and Goeman
-    2019, "Simultaneous confidence intervals for ranks using the partitioning principle").
+    interval nor letter, and with more than 60 rows there are no letters. `rank_low` is 1 + rows significantly
+    better, `rank_high` all ranked rows less those significantly worse. Holm's adjustment controls the chance
+    of any wrong verdict within a budget and task, so the intervals of all its rows hold at once in 95 % of
+    cases (Al Mohamad, Goeman and van Zwet 2022, "Simultaneous confidence intervals for ranks with application
+    to ranking institutions").
     """
     keys = ["budget", "task"]
     groups = dict(list(pairs[pairs["better"] != ""].groupby(keys, sort=False)[["a", "b", "better"]]))
@@ -118,7 +122,8 @@ def _of_rows(
     low, high = rank_intervals(better)
     told = np.flatnonzero(enough)
     differ = (better | better.T)[np.ix_(told, told)]
-    texts = dict(zip(told.tolist(), letters(list(range(len(told))), differ), strict=True))
+    lettered = letters(list(range(len(told))), differ) if len(told) <= MOST_LETTERED else [""] * len(told)
+    texts = dict(zip(told.tolist(), lettered, strict=True))
     return [
         (name, *((int(low[row]), int(high[row])) if enough[row] else (pd.NA, pd.NA)), texts.get(row, ""))
         for row, name in enumerate(names)

@@ -113,7 +113,8 @@ def _drawable(part: Any) -> Any:
     if isinstance(part, str):
         return "".join(sign if sign.isprintable() else "�" for sign in part)
     if isinstance(part, float):
-        return float(f"{part:.{DIGITS}g}") if math.isfinite(part) else None
+        rounded = float(f"{part:.{DIGITS}g}")
+        return int(rounded) if rounded.is_integer() else rounded if math.isfinite(part) else None
     return part
 
 

@@ -19,8 +19,8 @@ TEXTS = {
 }
 CHARTS = (
     ("kl", "kl", "Expected KL against data", "all of P(x)"),
-    ("sparse-kl", "sparse_mean", "Expected KL in the sparse region against data", "the least dense 1 % of P(x)"),
-)  # fmt: skip
+    ("sparse-kl", "sparse_mean", "Expected KL in the sparse region", "the least dense 1 % of P(x)"),
+)
 
 
 def curves(run: Run, task: str, order: list[str]) -> tuple[tuple[Chart, ...], tuple[Key, ...]]:
@@ -48,7 +48,7 @@ def curves(run: Run, task: str, order: list[str]) -> tuple[tuple[Chart, ...], tu
 
 
 def _points(run: Run, task: str, column: str) -> pd.DataFrame:
-    """series, x, y: arithmetic means over seeds, which the k / 2N law is about, and that law where it holds."""
+    """series, x, y: arithmetic means over seeds, which the k / 2N law is about, and that law."""
     cells = run.summary.cells.reset_index()
     learned = names(run.results)[1]
     chosen = cells[(cells["task"] == task) & cells["architecture"].isin([*learned, PRIOR, MLE])]

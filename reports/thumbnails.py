@@ -14,14 +14,14 @@ WIDTH, HEIGHT, POINTS = 132, 84, 67
 
 
 def thumbnail(picture: Picture) -> Markup:
-    """A picture as an SVG without axes: the exact posterior over P(x) of one input, else the plane's colours."""
+    """A picture as an SVG without axes: exact posterior and P(x) of one input, else a map."""
     if len(picture.shape) == 1:
         return _wrapped("0 0 132 84", "line", _line(picture))
     where = frame(picture)
     kind, step = shown_steps(picture, None)["exact"]
     width, height = where.size
     shape = "grid" if where.cells[0] else "dots"
-    return _wrapped(f"0 0 {width:g} {height:g}", f"marks {kind} {shape}", marks(where, picture, kind, step))
+    return _wrapped(f"0 0 {width:g} {height:g}", f"steps {kind} {shape}", marks(where, picture, kind, step))
 
 
 def _wrapped(box: str, names: str, inner: Markup) -> Markup:

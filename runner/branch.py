@@ -91,7 +91,7 @@ def _kept(branch: Branch, marker: str, new: set[str]) -> list[str]:
     if not branch.tip:
         return []
     own = {marker, *str(_git("cat-file", "blob", f"{branch.tip}:{marker}")).splitlines(), *new}
-    rows = [row for row in str(_git("ls-tree", "-z", branch.tip)).split("\0") if row]
+    rows = [row for row in str(_git("ls-tree", "--full-tree", "-z", branch.tip)).split("\0") if row]
     kept = []
     for row in rows:
         (mode, kind, sha), name = row.partition("\t")[0].split(), row.partition("\t")[2]

@@ -67,6 +67,7 @@ def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
         "benchmarks/architectures/modules.py",
         "benchmarks/verification/__init__.py",
         "benchmarks/facts.csv",
+        "reports/coverage.csv",
     ):
         assert data in names
     assert any(name.startswith("reports/templates/") for name in names)

@@ -82,7 +82,7 @@ def _page(run: Run, tasks: Sequence[Exact], position: int) -> Page:
 
 
 def _picture_values(picture: Picture | None) -> dict[str, Any]:
-    """The exact posterior of a plane, or of many inputs' strongest components, and words about any picture."""
+    """What the template says of a picture, and the map of one that has two axes."""
     if picture is None:
         return {"kind": "", "exact_map": Markup(""), "map_key": Markup(""), "class_keys": (), "sparse": ""}
     values: dict[str, Any] = {

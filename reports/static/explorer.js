@@ -66,7 +66,7 @@
 
   // One input: lines
 
-  const LEFT = 36, RIGHT = 12, TOP = 18, BOTTOM = 40, STRONG = "#555555", NEUTRAL = "#767676";
+  const LEFT = 36, RIGHT = 12, TOP = 24, BOTTOM = 40, STRONG = "#555555", NEUTRAL = "#767676";
 
   function ticks(low, high, wanted) {
     const raw = (high - low) / wanted;
@@ -131,6 +131,7 @@
     const each = data.shown.length > 1 ? Number(classes.value) : 1;
     const colour = data.colours[row];
     plot.replaceChildren();
+    plot.setAttribute("aria-label", `Exact posterior and output: ${status.textContent}`);
     frame(plot, at, `P(class ${each} | x)`);
     const draw = (values, attributes) => plot.append(element("path", { fill: "none", d: path(at, values), ...attributes }));
     draw(exact(`exact${each}`), { class: "exact-line", stroke: NEUTRAL, "stroke-width": 7, "stroke-linecap": "round" });
@@ -185,9 +186,9 @@
 
   function paint(name, kind, levels, title) {
     const figure = box.querySelector(`[data-part="${name}"]`);
-    const marks = figure.querySelector(".marks");
+    const marks = figure.querySelector(".steps");
     const found = [...paths(levels)].sort(([a], [b]) => cover(kind, a) - cover(kind, b) || a - b);
-    marks.setAttribute("class", `marks ${kind} ${data.kind}`);
+    marks.setAttribute("class", `steps ${kind} ${data.kind}`);
     marks.replaceChildren(...found.map(([each, text]) => element("path", { class: `l${each}`, d: text })));
     for (const text of figure.querySelectorAll(".class-name")) text.setAttribute("visibility", kind === "classes" ? "visible" : "hidden");
     figure.querySelector("figcaption").textContent = title;
@@ -196,12 +197,15 @@
     figure.querySelector(".key-box").replaceChildren(...(key ? [key.firstElementChild.cloneNode(true)] : []));
   }
 
+  const spread = (each) => (data.rows.includes(`sd${each}`) ? `sd${each}` : "spread"); // of many classes the largest
   const blank = () => [];
   const levels = (kind, values) => Array.from(values, (value) => step(kind, value / SCALE));
   const klLevels = (values) => Array.from(values, (value) => step("kl", kl(value)));
 
+  const strong = line ? [] : data.strengths;
+
   function classLevels(best, share) {
-    return Array.from(best, (each, place) => (each % 6) * 3 + (share[place] >= 6000) + (share[place] >= 9000));
+    return Array.from(best, (each, place) => (each % 6) * 3 + (share[place] >= strong[0]) + (share[place] >= strong[1]));
   }
 
   function drawMaps(found) {
@@ -211,18 +215,18 @@
     now = { each, found };
     if (every) {
       paint("exact", "classes", classLevels(exact("best"), exact("share")), "Most probable class, exactly");
-      paint("output", "classes", found ? classLevels(found.get("best"), found.get("share")) : blank(), "Most probable class of the mean output");
-      if (!byKl) paint("error", "spread", found ? levels("spread", found.get("tv")) : blank(), "Total variation, mean output and exact");
-      paint("spread", "spread", found ? levels("spread", found.get("spread")) : blank(), "Standard deviation over seeds, largest of a class");
+      paint("output", "classes", found ? classLevels(found.get("best"), found.get("share")) : blank(), "Most probable class, mean output");
+      if (!byKl) paint("error", "spread", found ? levels("spread", found.get("tv")) : blank(), "Total variation from exact");
+      paint("spread", "spread", found ? levels("spread", found.get("spread")) : blank(), "Spread over seeds, largest class");
     } else {
       const [true_, mean] = [exact(`exact${each}`), found && found.get(`mean${each}`)];
       paint("exact", "probability", levels("probability", true_), `Exact P(class ${each} | x)`);
       paint("output", "probability", found ? levels("probability", mean) : blank(), `Mean output P(class ${each} | x)`);
       const off = found ? Array.from(mean, (value, place) => step("error", (value - true_[place]) / SCALE)) : blank();
       if (!byKl) paint("error", "error", off, "Mean output minus exact");
-      paint("spread", "spread", found ? levels("spread", found.get(`sd${each}`)) : blank(), "Standard deviation over seeds");
+      paint("spread", "spread", found ? levels("spread", found.get(spread(each))) : blank(), spread(each) === "spread" ? "Spread over seeds, largest class" : "Spread over seeds");
     }
-    if (byKl) paint("error", "kl", found ? klLevels(found.get("kl")) : blank(), "KL of exact from output, mean over seeds");
+    if (byKl) paint("error", "kl", found ? klLevels(found.get("kl")) : blank(), "KL(exact ‖ output), nats");
   }
 
   // What the reader chooses and points at
@@ -252,7 +256,7 @@
       const said = found ? `, mean output class ${found.get("best")[place]} with ${p(found.get("share"))}` : "";
       return `${where}: exact class ${exact("best")[place]} with ${p(exact("share"))}${said}${error}`;
     }
-    const said = found ? `, mean output ${p(found.get(`mean${each}`))}, standard deviation ${p(found.get(`sd${each}`))}` : "";
+    const said = found ? `, mean output ${p(found.get(`mean${each}`))}, spread ${p(found.get(spread(each)))}` : "";
     return `${where}: exact ${p(exact(`exact${each}`))}${said}${error}`;
   }
 
@@ -279,7 +283,7 @@
   }
 
   function point(event) {
-    const area = line ? get("explorer-plot") : event.target.closest(".map-box") && event.target.closest(".map-box").querySelector(".marks");
+    const area = line ? get("explorer-plot") : event.target.closest(".map-box") && event.target.closest(".map-box").querySelector(".steps");
     if (!area || !now) return;
     const place = nearest(event, line ? area : area.parentElement.querySelector(".ground"));
     readout.textContent = told(place);
@@ -292,7 +296,7 @@
 
   function table() {
     const { each, found } = now;
-    const names = line ? [`mean${each}`, `low${each}`, `high${each}`] : each === null ? ["best", "share", "tv", "spread", "kl"] : [`mean${each}`, `sd${each}`, "kl"];
+    const names = line ? [`mean${each}`, `low${each}`, `high${each}`] : each === null ? ["best", "share", "tv", "spread", "kl"] : [`mean${each}`, spread(each), "kl"];
     const known = each === null ? ["best", "share"] : [`exact${each}`];
     const value = (name, code) => (name === "best" ? code : name === "kl" ? kl(code) : code / SCALE);
     const axes = line ? ["x"] : data.titles.map((title) => title.split(",")[0]);
@@ -323,8 +327,12 @@
       box.querySelector(".live-plot").hidden = false;
     }
     for (const control of [rows, slider, classes, errors]) if (control) control.addEventListener("input", draw);
-    box.querySelector(".controls").addEventListener("submit", (event) => event.preventDefault());
     box.addEventListener("pointermove", point);
+    box.addEventListener("pointerleave", () => {
+      readout.textContent = "";
+      const cursor = get("explorer-cursor");
+      if (cursor) cursor.setAttribute("visibility", "hidden");
+    });
     csv.addEventListener("click", download);
     let width = box.clientWidth;
     if (line) {

@@ -55,10 +55,10 @@ class Reader:
 
     def scroll(self):
         """Scroll to the end, so that every chart becomes interactive."""
-        for chart in self.page.query_selector_all("figure.chart-box"):
+        for chart in self.page.locator("figure.chart-box:visible").all():
             chart.scroll_into_view_if_needed()
         for _ in range(200):  # wait_for_function would evaluate text, which the pages forbid
-            if not self.page.locator("figure.chart-box:not(.live)").count():
+            if not self.page.locator("figure.chart-box:not(.live):visible").count():
                 return
             self.page.wait_for_timeout(50)
         raise AssertionError("a chart didn't become interactive")

@@ -221,3 +221,13 @@ def results() -> Results:
 @pytest.fixture(scope="session")
 def make_results() -> Callable[..., Results]:
     return build_results
+
+
+@pytest.fixture(scope="session")
+def make_plane() -> Callable[..., Picture]:
+    return plane_picture
+
+
+@pytest.fixture(scope="session")
+def make_scatter() -> Callable[..., Picture]:
+    return scatter_picture

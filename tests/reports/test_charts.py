@@ -22,7 +22,8 @@ from reports.charts import (
     stage_colour,
     stages,
 )
-from reports.lines import LABEL, NEUTRALS, SIZE, beyond, codes_of, drawn_rows, end_labels, line_chart
+from reports.layers import SIZE, codes_of
+from reports.lines import LABEL, NEUTRALS, beyond, drawn_rows, end_labels, line_chart
 from reports.pages.page import Chart
 
 HOSTILE = "datum.x'];alert(1)//<b>\"&\x1b[31m"
@@ -228,3 +229,5 @@ def test_shapes_of_one_look_become_one_path_and_none_is_lost():
     assert merged == f'<path d="M0,0h2v2h-2ZM4,0h2v2h-2Z{look}<path d="M8,0h2v2h-2Z{other}'
     lines = '<path d="M0,0L1,1" stroke="#555555"/><path d="M0,1L1,2" stroke="#555555"/>'
     assert svg._ALIKE.sub(svg._one_path, lines) == lines
+    mixed = '<path d="M0,0h2Z" stroke="#555555"/>' + lines
+    assert svg._ALIKE.sub(svg._one_path, mixed) == mixed

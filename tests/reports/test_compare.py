@@ -122,6 +122,20 @@ def test_rows_alike_cannot_be_told_apart_and_the_seeds_it_takes_are_said(make_re
     assert "takes more than 1,000 seeds" in close[1]
 
 
+def test_tasks_on_which_it_is_lower_but_not_surely_are_counted(make_results):
+    results = make_results(10)
+    records = results.records.copy()
+    mine = (records["architecture"] == "mlp-64x64") & (records["task"] == "gauss-nested")
+    beside = records.set_index(["task", "architecture", "seed", "budget", "metric", "region"])["value"]
+    same = records[mine].assign(architecture="mlp-16x16").set_index(list(beside.index.names)).index
+    records.loc[mine, "value"] = beside[same].to_numpy() * np.where(records.loc[mine, "seed"] % 2, 1.3, 0.7)
+    words = compare_text.verdict(compare(replace(results, records=records), "mlp-16x16", "mlp-64x64"))
+    assert words[-1] == "It is lower on every task, on 2 of them significantly."
+    records.loc[mine, "value"] *= 1.1
+    words = compare_text.verdict(compare(replace(results, records=records), "mlp-16x16", "mlp-64x64"))
+    assert words[-1] == "It is lower on 2 of 3 tasks, on 2 of them significantly."
+
+
 def test_below_five_seeds_it_is_too_few_to_tell(make_results):
     found = compare(make_results(4), "mlp-64x64", "linear")
     assert compare_text.verdict(found)[0].startswith("Too few seeds to tell: after 640,000 examples")
@@ -266,8 +280,8 @@ def test_the_site_has_the_page_its_data_and_all_pairs(make_results):
 def test_a_run_with_one_row_has_a_page_too(make_results):
     results = make_results(6)
     alone = replace(results, suite={**results.suite, "architectures": ["linear"]})
-    files = dict(site.suite_files(alone, summarise(alone)))
-    assert "No two rows were run on every task" in files["compare.html"]
+    run = the_run(alone)
+    assert "No two rows were run on every task" in site.page_text(run, page_module.page(run))
 
 
 def test_bars_lie_on_a_log_scale_with_one_in_the_middle(make_results):

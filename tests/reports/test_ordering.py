@@ -3,11 +3,13 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from reports.ordering import _insert_and_absorb, critical_difference, letters, rank_intervals
 from reports.paired import holm, paired_t
+from reports.ranks import ranks
 
 
 def _graph(rng, size, share):
@@ -116,3 +118,17 @@ def test_critical_difference_with_ties_and_two_rows():
     # Two ties and two wins each, an infinite value last.
     tied = critical_difference(np.array([[1, 1, np.inf], [2, 2, 3.0]]))
     assert tied.mean_ranks == (1.5, 1.5, 3.0)
+
+
+def test_a_board_of_many_rows_has_rank_intervals_and_no_letters():
+    names = [f"row-{number:02d}" for number in range(61)]
+    board = pd.DataFrame({"budget": 640, "task": "overall", "architecture": names, "rank": range(1, 62)})
+    seeds = pd.Series(10, index=pd.MultiIndex.from_product([[640], ["overall"], names]))
+    first = pd.DataFrame(
+        {"budget": 640, "task": "overall", "a": names[0], "b": names[1:], "better": names[0]}
+    )
+    for rows, lettered in ((61, False), (60, True)):
+        found = ranks(board.head(rows), first.head(rows - 1), seeds)
+        assert (found["letters"] != "").all() == lettered and (found["letters"] == "").all() != lettered
+        assert found["rank_high"].tolist() == [1] + [rows] * (rows - 1)
+        assert found["rank_low"].tolist() == [1] + [2] * (rows - 1)
