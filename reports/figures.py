@@ -56,7 +56,10 @@ def learning(run: Run) -> Chart:
     points = pd.concat([points, bound], ignore_index=True)
     known = "dotted: predicting the class priors" if PRIOR in set(points["series"]) else ""
     if not limits.empty:
-        known = "dashed: k/2N, what maximum likelihood in the true family comes to" + (known and f"; {known}")
+        known = (
+            "dashed: k/2N, to which maximum likelihood in the true family comes in the arithmetic mean "
+            "(these are geometric ones, which lie lower)" + (known and f"; {known}")
+        )
     bands = "Bands are 95 % intervals" if points["low"].notna().any() else ""
     return _curves(
         run, points, ("learning", "information_gap", "gap"), "Information gap against data",

@@ -107,6 +107,7 @@ def template(name: str) -> Template:
 
 def curly(text: str) -> str:
     """Typographic apostrophes, and intervals that aren't broken at their dash."""
+    text = re.sub(r"(\d) %", "\\1\u00a0%", text)
     return text.replace("'", "’").replace("–", "–\u2060")  # noqa: RUF001
 
 
