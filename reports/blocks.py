@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from reports.measured import counted
 from reports.measures import Measure
 from reports.results import Results
-from reports.statistics import log
+from reports.statistics import FEWEST_SEEDS, log
 from reports.trials import names
 
 SAME = 1e-12  # a log-ratio below this is rounding
@@ -24,9 +25,9 @@ class Blocks:
     """One measure of all learned rows, by budget, task and seed.
 
     logs: (budgets, tasks, rows, seeds), logarithms of `measured.counted`, NaN where there is no value; below:
-    the same shape, whether a value isn't larger than its integration error; ranked: (budgets, 1 + tasks,
-    rows), over all tasks first, whether a row has a place: all its cells were run, nothing in them was
-    skipped and not everything failed.
+    the same shape, whether a value isn't larger than its integration error; ok: the same shape, whether the
+    trial ended well; ranked: (budgets, 1 + tasks, rows), over all tasks first, whether a row has a place: all
+    its cells were run, nothing in them was skipped and not everything failed.
     """
 
     tasks: tuple[str, ...]
@@ -34,6 +35,7 @@ class Blocks:
     budgets: tuple[int, ...]
     logs: _Numbers
     below: _Flags
+    ok: _Flags
     ranked: _Flags
 
     @property
@@ -49,6 +51,16 @@ class Blocks:
         return np.concatenate(
             [there.all(axis=1, keepdims=True).sum(axis=-1), there.sum(axis=-1)], axis=1
         ).astype(np.int64)
+
+    @property
+    def can_win(self) -> _Flags:
+        """Whether a row has 5 seeds all of whose trials ended well: (budgets, 1 + tasks, rows).
+
+        Over all tasks first. What failed trials count as doesn't vary over seeds as measured values do, so
+        without these a row can't be called significantly better than another.
+        """
+        whole = np.concatenate([self.ok.all(axis=1, keepdims=True), self.ok], axis=1)
+        return np.asarray(whole.sum(axis=-1) >= FEWEST_SEEDS)
 
     def shared(self, budget: int, first: NDArray[np.int64], second: NDArray[np.int64]) -> _Flags:
         """Which seeds pairs of rows both have, shaped as `log_ratios`; over all tasks: on every task."""
@@ -72,22 +84,28 @@ class Blocks:
             return np.concatenate([ratios.mean(axis=0, keepdims=True), ratios])
 
 
-def blocks(results: Results, frame: pd.DataFrame, measure: Measure) -> Blocks:
-    """Arrange one measure for comparisons; frame: from `trials`."""
+def blocks(
+    results: Results, frame: pd.DataFrame, measure: Measure, learned: Sequence[str] | None = None
+) -> Blocks:
+    """Arrange one measure for comparisons; frame: from `trials`.
+
+    learned: rows that `measured.counted` holds a failed trial to, by default all of the results.
+    """
     tasks, rows, _ = names(results)
     budgets = sorted(int(budget) for budget in results.suite["budgets"])
     seeds = sorted(set(frame.index.get_level_values("seed")))
     grid = pd.MultiIndex.from_product(
         [tasks, rows, budgets, seeds], names=["task", "architecture", "budget", "seed"]
     )
-    table = counted(frame, measure).assign(status=frame["status"].map(_status_number)).reindex(grid)
+    values = counted(frame, measure, rows if learned is None else learned)
+    table = values.assign(status=frame["status"].map(_status_number)).reindex(grid)
     shape = (len(tasks), len(rows), len(budgets), len(seeds))
     value, below, status = (
         np.moveaxis(table[name].to_numpy(dtype=float).reshape(shape), 2, 0)
         for name in ("value", "below", "status")
     )
     ranked = _ranked(value, status)
-    return Blocks(tuple(tasks), tuple(rows), tuple(budgets), log(value), below == 1, ranked)
+    return Blocks(tuple(tasks), tuple(rows), tuple(budgets), log(value), below == 1, status == 1, ranked)
 
 
 def _status_number(status: object) -> float:

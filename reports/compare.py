@@ -16,7 +16,7 @@ from reports.paired import ALPHA, holm, seeds_to_separate
 from reports.pairs import OVERALL_NAME, pair_table
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, grouped_geometric_mean
-from reports.trials import CELL, is_reference, listed, trials
+from reports.trials import CELL, is_reference, listed, names, trials
 
 NAN = float("nan")
 
@@ -104,14 +104,22 @@ def compare(results: Results, first: str, second: str, measure: Measure = GAP) -
     two = replace(results, suite=suite, architectures=kinds)
     frame = trials(listed(results))  # all of it: what a value of 0 counts as follows from its task's others
     reference = (is_reference(results, first), is_reference(results, second))
-    return replace(compare_all(two, frame, measure)[0], reference=reference)
+    found = compare_all(two, frame, measure, learned=names(results)[1])
+    return replace(found[0], reference=reference)
 
 
 def compare_all(
-    results: Results, frame: pd.DataFrame, measure: Measure = GAP, table: pd.DataFrame | None = None
+    results: Results,
+    frame: pd.DataFrame,
+    measure: Measure = GAP,
+    table: pd.DataFrame | None = None,
+    learned: Sequence[str] | None = None,
 ) -> list[Comparison]:
-    """Compare every two learned rows, in the suite's order; frame: from `trials`, table: from `pairs`."""
-    found = blocks(results, frame, measure)
+    """Compare every two learned rows, in the suite's order.
+
+    frame: from `trials`; table: from `pairs`; learned: as `blocks` takes it.
+    """
+    found = blocks(results, frame, measure, learned)
     budgets, rows = found.budgets, found.rows
     means = _means(frame, measure)
     rows_of = _by_pair(pair_table(found) if table is None else table)
@@ -125,7 +133,8 @@ def compare_all(
         }
         more = _more(found, int(one), int(other))
         both = (trouble[pair[0]], trouble[pair[1]])
-        compared.append(Comparison(*pair, measure, results.suite, _told(lines), more, both, (False, False)))
+        told = _able(_told(lines), found, (int(one), int(other)))
+        compared.append(Comparison(*pair, measure, results.suite, told, more, both, (False, False)))
     return compared
 
 
@@ -191,6 +200,19 @@ def _told(lines: Mapping[tuple[int, str], Line]) -> dict[tuple[int, str], Line]:
 
 def _decided(line: Line, p: float) -> Line:
     return replace(line, better=1 if line.ratio < 1 else -1) if p < ALPHA else line
+
+
+def _able(
+    lines: Mapping[tuple[int, str], Line], found: Blocks, pair: tuple[int, int]
+) -> dict[tuple[int, str], Line]:
+    """Take back verdicts for a row with too few seeds without failures (`Blocks.can_win`)."""
+    able = {}
+    for (budget, task), line in lines.items():
+        place = 0 if task == OVERALL_NAME else 1 + found.tasks.index(task)
+        can = found.can_win[found.budgets.index(budget), place]
+        fine = line.better == 0 or can[pair[0] if line.better > 0 else pair[1]]
+        able[budget, task] = line if fine else replace(line, better=0)
+    return able
 
 
 def _more(found: Blocks, first: int, second: int) -> int | None:

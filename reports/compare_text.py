@@ -139,9 +139,8 @@ def _trouble(found: Comparison, name: str, trouble: Trouble) -> list[str]:
     least = f"{found.measure.failed:g} or the " if found.measure.failed else "the "
     counts = "counts as" if trouble.failed == 1 else "count as"
     larger = "the larger of " if found.measure.failed else ""
-    return [
-        f"{trouble.failed} of {total} of {name} failed{why} and {counts} {larger}{least}worst of its task."
-    ]
+    whose = "worst of its task" if found.measure.failed else "worst of any row on its task"
+    return [f"{trouble.failed} of {total} of {name} failed{why} and {counts} {larger}{least}{whose}."]
 
 
 def _list(words: Sequence[str]) -> str:

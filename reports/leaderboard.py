@@ -108,7 +108,7 @@ def _measured(
         columns = {"gap": "value", "gap_error": "error"}
         shown = ["value", "error", "low", "high", "ranking", "note"]
         return table.rename(columns=columns)[shown], over.rename(columns=columns)[shown]
-    found = measured(frame, measure)
+    found = measured(frame, measure, names(results)[1])
     return found, measured_overall(frame, found, names(results)[0], measure)
 
 

@@ -16,14 +16,15 @@ FAILED = ("failed", "timeout")
 ROUNDING = 1e-12  # a value below this is what sums of float64 leave of 0
 
 
-def measured(frame: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+def measured(frame: pd.DataFrame, measure: Measure, learned: Sequence[str] | None = None) -> pd.DataFrame:
     """One row a (task, architecture, budget): what is known of one measure, from `trials`.
 
     Columns: value (geometric mean over seeds) with error (integration error), low and high (95 % interval);
-    all NaN where a trial failed or was skipped; ranking (the geometric mean of `counted`); note.
+    all NaN where a trial failed or was skipped; ranking (the geometric mean of `counted`, which
+    takes `learned`); note.
     """
     table = centres(frame, measure).join(_intervals(resolved(frame, measure)["value"], CELL))
-    table["ranking"] = grouped_geometric_mean(counted(frame, measure)["value"], CELL)
+    table["ranking"] = grouped_geometric_mean(counted(frame, measure, learned)["value"], CELL)
     table["note"] = _notes(frame, measure.key).reindex(table.index).fillna("")
     return table
 
@@ -84,23 +85,37 @@ def resolved(frame: pd.DataFrame, measure: Measure) -> pd.DataFrame:
     return pd.DataFrame({"value": values.mask(nothing, floor), "error": errors.mask(nothing, floor)})
 
 
-def counted(frame: pd.DataFrame, measure: Measure) -> pd.DataFrame:
+def counted(frame: pd.DataFrame, measure: Measure, learned: Sequence[str] | None = None) -> pd.DataFrame:
     """A measure of every trial as ranks and tests count it: columns value and below.
 
-    A failed trial counts as `measures.penalty` of the worst finite value in its cell; a value below its
-    integration error, or 0, as that error or what the task's evaluation resolves, and `below` says so. NaN
-    where a cell has a skipped trial, or where a trial that ended well has no such value.
+    A failed trial counts as `measures.penalty` of the worst finite value in its cell; by a measure without a
+    bound, of the worst on its task at that budget among `learned` (None: all rows), unless its cell has none.
+    A value below its integration error, or 0, counts as that error or what the task's evaluation resolves,
+    and `below` says so. NaN where a cell has a skipped trial, or where a trial that ended well has no such
+    value.
     """
     values, errors = frame[measure.key], frame[f"{measure.key}_error"]
-    groups = values.where(np.isfinite(values)).groupby(level=list(CELL), sort=False)
     failed = frame["status"].isin(FAILED)
-    worst = groups.transform("max")[failed]
+    worst = _worst(values, measure, learned)[failed]
     skipped = (frame["status"] == "skipped").groupby(level=list(CELL), sort=False).transform("any")
     floor = _floor(values, errors)
     below = ~failed & (values <= floor)
     values = values.mask(below, floor)
     values = values.mask(failed, worst.map(lambda value: penalty(measure, value)))
     return pd.DataFrame({"value": values.mask(skipped), "below": below})
+
+
+def _worst(values: pd.Series, measure: Measure, learned: Sequence[str] | None) -> pd.Series:
+    """The worst finite value that a failed trial is held to, for every trial; NaN where its cell has none."""
+    finite = values.where(np.isfinite(values))
+    own = finite.groupby(level=list(CELL), sort=False).transform("max")
+    if measure.failed:
+        return own
+    # Its own cell would be too kind: what made a row fail where it is bad would make it look good.
+    rows = values.index.get_level_values("architecture")
+    others = finite if learned is None else finite.where(rows.isin(learned))
+    among = others.groupby(level=["task", "budget"], sort=False).transform("max")
+    return pd.Series(np.fmax(own, among), index=values.index).where(own.notna())
 
 
 def _floor(values: pd.Series, errors: pd.Series) -> pd.Series:

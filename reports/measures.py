@@ -12,7 +12,7 @@ class Measure:
     """A column of `trials` that is positive and better when lower.
 
     key: the column's name; metric and region: where records hold it; title: as in a sentence; unit: "" for
-    none; failed: what a failed trial counts as at least when rows are ranked.
+    none; failed: what a failed trial counts as at least when rows are ranked, 0 where there is no bound.
     """
 
     key: str
@@ -35,9 +35,9 @@ GAP = BY_KEY["gap"]
 
 
 def penalty(measure: Measure, worst: float) -> float:
-    """What a failed trial counts as, given the worst finite value of its cell, NaN where it has none.
+    """What a failed trial counts as, given the worst finite value it is held to, NaN where there is none.
 
-    The larger of the two; infinite where the measure has no bound and the cell nothing finite.
+    The larger of that and `Measure.failed`; infinite where the measure has no bound and there is no value.
     """
     if math.isnan(worst):
         return measure.failed or math.inf

@@ -26,7 +26,8 @@ def pairs(results: Results, frame: pd.DataFrame, measure: Measure) -> pd.DataFra
     (paired t), flip (sign flips), holm (p adjusted over all pairs of that budget and task); wins, the share
     of blocks (task, seed) in which a is lower, ties half; better, the name of the significantly better one at
     5 % after Holm, or "". Below 5 seeds there is neither p nor verdict. A row with an infinite value isn't
-    tested: any row without one is better by definition.
+    tested: any row without one is better by definition. A row with fewer than 5 seeds all of whose trials
+    ended well is never called better.
     """
     return pair_table(blocks(results, frame, measure))
 
@@ -54,6 +55,8 @@ def _at_budget(found: Blocks, budget: int) -> pd.DataFrame:
     sign = np.where(endless, infinite[:, first].astype(int) - infinite[:, second], np.sign(mean))
     told = (adjusted < ALPHA) | (endless & (seeds >= FEWEST_SEEDS))
     rows = np.array(found.rows, dtype=object)
+    able = found.can_win[budget]
+    told &= np.where(sign < 0, able[:, first], able[:, second])
     better = np.where(~told | (sign == 0), "", np.where(sign < 0, rows[first], rows[second]))
     with np.errstate(invalid="ignore"):
         centre = np.where(endless, np.where(sign == 0, np.nan, sign * np.inf), mean)

@@ -93,7 +93,8 @@ def critical_differences(blocks: Blocks) -> dict[int, CriticalDifference]:
 def separation(blocks: Blocks, budget: int, first: str, second: str) -> Separation | None:
     """How many seeds would tell two rows apart over all tasks at a budget.
 
-    None where they aren't tested: below 5 seeds that both have, or where a value is infinite.
+    None where they aren't tested: below 5 seeds that both have, or where a value is infinite; nor where the
+    lower one can't be called better for its failures.
     """
     place = blocks.budgets.index(budget)
     one, other = blocks.rows.index(first), blocks.rows.index(second)
@@ -104,6 +105,8 @@ def separation(blocks: Blocks, budget: int, first: str, second: str) -> Separati
     tested = int((blocks.ranked[place, 0] & ~blocks.infinite[place, 0]).sum())
     level = ALPHA / max(tested * (tested - 1) // 2, 1)
     mean = float(ratios.mean())
+    if not blocks.can_win[place, 0, one if mean <= 0 else other]:
+        return None
     found = Separation(
         first, second, float(np.exp(mean)), len(ratios), seeds_to_separate(ratios, level), level
     )

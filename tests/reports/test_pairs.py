@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from reports.blocks import blocks
+from reports.compare import compare_all
 from reports.leaderboard import summarise
 from reports.measured import counted
 from reports.measures import BOARD, BY_KEY, GAP
@@ -154,9 +155,12 @@ def test_a_zero_counts_as_the_smallest_that_its_task_resolves(results):
 def test_a_failed_trial_counts_as_the_worst_there_can_be_or_the_worst_of_its_cell(results, key, worst):
     frame = trials(listed(results))
     cell = ("gauss-nested", "fourier-64", LAST)
-    values = counted(frame, BY_KEY[key])["value"].loc[cell]
+    values = counted(frame, BY_KEY[key], results.suite["architectures"])["value"].loc[cell]
     assert frame["status"].loc[(*cell, 3)] == "failed"
-    assert values[3] == pytest.approx(max(worst, frame[key].loc[cell].max()))
+    held = frame[key].xs(("gauss-nested", LAST), level=("task", "budget")).drop(["oracle", "prior"])
+    assert values[3] == pytest.approx(
+        max(worst, held.max() if key == "sparse" else frame[key].loc[cell].max())
+    )
     np.testing.assert_array_equal(values.drop(3), frame[key].loc[cell].drop(3))
 
 
@@ -181,6 +185,24 @@ def test_a_cell_of_failures_alone_stands_last_by_a_measure_without_a_bound(resul
         assert pd.isna(now.loc["gauss-nested", "rank"]) and now.loc["overall", "rank"] >= 4
     sparse = _pairs(broken, BY_KEY["sparse"])
     assert _pair(sparse, "linear", "mlp-16x16")["better"] == "mlp-16x16"
+
+
+@pytest.mark.parametrize("key", [measure.key for measure in BOARD])
+def test_a_row_that_hardly_ever_ended_well_is_not_significantly_better(make_results, key):
+    results, failed = make_results(seeds=10), ["value", "error", "status", "reason"]
+    records = results.records.copy()
+    mine = records["architecture"] == "linear"
+    records.loc[mine & (records["seed"] < 9), failed] = [np.nan, np.nan, "failed", "it broke"]
+    records.loc[mine & (records["seed"] == 9), "value"] *= 0.05
+    # All others worse than anything a failed trial counts as.
+    records.loc[~mine & (key != "sparse"), "value"] *= 1e4
+    summary = summarise(dataclasses.replace(results, records=records))
+    assert "linear" not in set(summary.pairs[key]["better"])
+    board = summary.boards[key]
+    now = board[(board["budget"] == LAST) & (board["task"] == "overall")].set_index("architecture")
+    assert now.loc["linear", "rank_high"] == 5
+    every = compare_all(dataclasses.replace(results, records=records), summary.trials, BY_KEY[key])
+    assert all(line.better < 1 for one in every if one.first == "linear" for line in one.lines.values())
 
 
 def test_infinite_rows_are_not_tested_and_stand_behind_all_finite_ones(results):
