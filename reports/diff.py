@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from reports.blocks import SAME
-from reports.measured import ROUNDING
+from reports.diff_cells import ONE_SIDED, absent, chosen, is_paired, lifted, overall, values
 from reports.measures import GAP, Measure
 from reports.paired import ALPHA, holm, paired_t
 from reports.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, LEVEL, geometric_mean, log
-from reports.trials import listed, names, trials
+from reports.trials import names
 
 SMALLEST_RATIO = 1.1
 REFERENCE_RATIO = 1.01  # a reference row learns nothing: more than this is another way of measuring
@@ -31,10 +30,11 @@ class Change:
 
     old, new: geometric means over each run's own seeds, NaN where a trial has no number. ratio: the geometric
     mean of new / old, with its 95 % interval; seeds: how many it is from, of the run with fewer where it
-    isn't paired; p, and holm over all changes of the diff. enough: whether there are five seeds to compare.
+    isn't paired; p, and holm over all changes of the diff. enough: whether five seeds can be compared.
     old_lost, new_lost: how many of old_trials and new_trials have no finite number; reason: the new run's.
-    verdict: worse, better, lost (every trial had a number, and some have none now), regained, same, few (not
-    enough seeds), or none (too many trials without a number for a ratio).
+    verdict: worse, better, lost (more trials without a number than before), regained (fewer), same, few (not
+    enough seeds), none (no trial has a number in either run); not run or skipped, in the run whose trials
+    are 0, the other run's number beside it.
     """
 
     task: str
@@ -92,9 +92,15 @@ class Diff:
         return bool(self.of("few"))
 
     @property
+    def gone(self) -> list[Change]:
+        """What the new run has not run, or has skipped, and the old run has."""
+        return [change for change in self.of(*ONE_SIDED) if not change.new_trials]
+
+    @property
     def identical(self) -> bool:
-        """Whether every number is the same in both runs."""
-        return all(change.identical for change in self.changes)
+        """Whether both runs have the same tasks, rows and cells, and every number is the same in both."""
+        apart = self.only_old or self.only_new or self.reference
+        return not apart and all(change.identical for change in self.changes)
 
     @property
     def tested(self) -> int:
@@ -114,10 +120,11 @@ def diff(
 
     same_examples: tasks whose training examples follow from the seed in the same way in both runs. There
     rows are paired by seed; elsewhere, and with fewer than five seeds in both, Welch's t compares them.
-    Both work on logarithms, and a value below its integration error counts as that error. Worse or better is
-    what is significant after Holm over all changes, `overall` among them, and by `smallest` or more.
+    Both work on logarithms; a value below its integration error counts as in `measured.counted`, and so does
+    one that isn't larger in the other run: what integration hides is no difference. Worse or better is what
+    is significant after Holm over all changes, `overall` among them, and by `smallest` or more.
     """
-    frames = [_values(run, measure) for run in (old, new)]
+    frames = [values(run, measure) for run in (old, new)]
     (tasks, learned, reference), (new_tasks, new_learned, new_reference) = names(old), names(new)
     common = [name for name in tasks if name in new_tasks]
     budgets = sorted({int(n) for n in old.suite["budgets"]} & {int(n) for n in new.suite["budgets"]})
@@ -140,15 +147,6 @@ def diff(
     )
 
 
-def _values(results: Results, measure: Measure) -> pd.DataFrame:
-    """One row a trial and budget that wasn't skipped: value (NaN where it failed) and reason."""
-    frame = trials(listed(results))
-    frame = frame[frame["status"] != "skipped"]
-    value = frame[measure.key].where(frame["status"] == "ok")
-    floor = frame[f"{measure.key}_error"].clip(lower=ROUNDING)
-    return pd.DataFrame({"value": value.clip(lower=floor), "reason": frame["reason"].fillna("")})
-
-
 def _row(
     frames: Sequence[pd.DataFrame],
     architecture: str,
@@ -158,21 +156,30 @@ def _row(
 ) -> Iterator[Change]:
     """Every change of an architecture, budget by budget."""
     for budget in budgets:
-        keys: dict[str, Any] = {task: (task, architecture, budget) for task in tasks}
-        there = [task for task, key in keys.items() if all(key in frame.index for frame in frames)]
-        cells = [[frame.loc[keys[task]] for frame in frames] for task in there]
-        if len(cells) > 1:
-            whole = [_overall([both[side] for both in cells]) for side in (0, 1)]
+        every = {task: [chosen(frame, (task, architecture, budget)) for frame in frames] for task in tasks}
+        there = {
+            task: lifted(both, task in same_examples)
+            for task, both in every.items()
+            if all(absent(cell) is None for cell in both)
+        }
+        if len(there) > 1:
+            whole = [overall([both[side] for both in there.values()]) for side in (0, 1)]
             yield _change(OVERALL_NAME, architecture, budget, whole, set(there) <= set(same_examples))
-        for task, both in zip(there, cells, strict=True):
-            yield _change(task, architecture, budget, both, task in same_examples)
+        for task, both in every.items():
+            if task in there:
+                yield _change(task, architecture, budget, there[task], task in same_examples)
+            elif any(absent(cell) is None for cell in both):
+                yield _one_sided(task, architecture, budget, both)
 
 
-def _overall(cells: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Geometric means over tasks of every seed that all tasks have."""
-    values = pd.concat([cell["value"] for cell in cells], axis=1, join="inner")
-    means = [geometric_mean(row) for row in values.to_numpy(dtype=float)]
-    return pd.DataFrame({"value": means, "reason": ""}, index=values.index)
+def _one_sided(task: str, architecture: str, budget: int, cells: Sequence[pd.DataFrame]) -> Change:
+    """What only one of the runs has of a cell."""
+    words = [absent(cell) for cell in cells]
+    old, new = (cell if word is None else cell.iloc[:0] for cell, word in zip(cells, words, strict=True))
+    change = _change(task, architecture, budget, (old, new), same_examples=False)
+    both = pd.concat(cells)
+    reason = both.loc[both["status"] == "skipped", "reason"].max() if "skipped" in words else ""
+    return replace(change, verdict=words[0] or words[1] or "", reason=str(reason))
 
 
 def _change(
@@ -180,12 +187,11 @@ def _change(
 ) -> Change:
     old, new = (cell["value"].astype(float) for cell in cells)
     seeds = old.index.intersection(new.index)
-    each = min(len(old), len(new)) >= FEWEST_SEEDS
-    paired = same_examples and (len(seeds) >= FEWEST_SEEDS or (len(seeds) > 0 and not each))
+    paired = is_paired(old.index, new.index, same_examples)
     mean, low, high, p, count = _paired(old[seeds], new[seeds]) if paired else _welch(old, new)
     old_lost, new_lost = (~np.isfinite(values) for values in (old, new))
     reasons = [str(text) for text in cells[1].loc[new_lost, "reason"] if text]
-    same = len(old) == len(new) == len(seeds) and np.array_equal(old[seeds], new[seeds], equal_nan=True)
+    raw = [cell["raw"].astype(float) for cell in cells]
     return Change(
         task=task,
         architecture=architecture,
@@ -198,13 +204,13 @@ def _change(
         p=p,
         seeds=count,
         paired=paired,
-        enough=len(seeds) >= FEWEST_SEEDS if paired else each,
+        enough=count >= FEWEST_SEEDS,
         old_lost=int(old_lost.sum()),
         old_trials=len(old),
         new_lost=int(new_lost.sum()),
         new_trials=len(new),
         reason=reasons[0] if reasons else "",
-        identical=same,
+        identical=raw[0].equals(raw[1]),
     )
 
 
@@ -240,24 +246,29 @@ def _welch(old: pd.Series, new: pd.Series) -> Test:
 def _judged(changes: Sequence[Change], smallest: float) -> list[Change]:
     adjusted = holm([change.p for change in changes])
     return [
-        replace(change, holm=float(p), verdict=_verdict(change, float(p), smallest))
+        replace(change, holm=float(p), verdict=change.verdict or _verdict(change, float(p), smallest))
         for change, p in zip(changes, adjusted, strict=True)
     ]
 
 
 def _verdict(change: Change, p: float, smallest: float) -> str:
     told = p < ALPHA and abs(np.log(change.ratio)) >= np.log(smallest)
+    least = min(change.old_trials, change.new_trials)
+    old, new = change.old_lost, change.new_lost
+    # More of them and a larger share: twice as many seeds lose twice as many.
+    shares = (old * change.new_trials, new * change.old_trials) if change.task != OVERALL_NAME else (0, 0)
     if told and change.ratio > 1:
         return "worse"
-    if change.task != OVERALL_NAME and change.new_lost and not change.old_lost:
+    if new > old and shares[1] > shares[0]:
         return "lost"
-    if not change.enough:
-        return "few"
     if told:
         return "better"
-    if change.task != OVERALL_NAME and change.old_lost and not change.new_lost:
+    if old > new and shares[0] > shares[1] and least >= FEWEST_SEEDS:
         return "regained"
-    return "none" if np.isnan(change.p) else "same"
+    if change.enough:
+        return "same"
+    nothing = (old, new) == (change.old_trials, change.new_trials) and least >= FEWEST_SEEDS
+    return "none" if nothing else "few"
 
 
 def _moved(change: Change) -> bool:

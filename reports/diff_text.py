@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from reports import numbers
 from reports.diff import Change, Diff
+from reports.diff_cells import ONE_SIDED
 from reports.numbers import plural
 from reports.pairs import OVERALL_NAME
 from reports.plain import aligned, markdown, pipe_table, plain_value, printable, wrapped
@@ -18,9 +19,11 @@ HEADINGS = ("architecture", "task", "examples", "new / old", "95 % interval", "p
 
 
 def verdict(diff: Diff) -> str:
-    """What came out, in a word or two: worse, too few to tell, better, no difference."""
+    """What came out, in a word or two: worse, incomplete, too few to tell, better, no difference."""
     if diff.worse:
         return "worse"
+    if diff.gone:
+        return "incomplete"
     if diff.too_few:
         return "too few to tell"
     return "better" if diff.of("better", "regained") else "no difference"
@@ -46,18 +49,14 @@ def _outcome(diff: Diff) -> list[str]:
             f"p < 0.05 after Holm over {plural(diff.tested, 'comparison')}, and a factor of {diff.smallest:g}"
         )
         changed = f"{worse} significantly worse, {better} significantly better"
-        told.append(f"{changed if worse or better else 'No difference'} ({rule} or more).")
-    if lost:
-        told.append(
-            f"{plural(lost, 'row')} had a number in every trial and has none in some now."
-            if lost == 1
-            else f"{lost} rows had a number in every trial and have none in some now."
-        )
-    if regained:
-        told.append(
-            f"{plural(regained, 'row')} without a number in some trials {'has' if regained == 1 else 'have'}"
-            " one in all of them now."
-        )
+        other = diff.of("worse", "better", "lost", "regained", "few", *ONE_SIDED)
+        told.append(f"{changed if other else 'No difference'} ({rule} or more).")
+    for count, word in ((lost, "more"), (regained, "fewer")):
+        if count:
+            have = "has" if count == 1 else "have"
+            told.append(f"{plural(count, 'row')} {have} {word} trials without a number than before.")
+    if diff.gone:
+        told.append(f"Incomplete: the new run lacks {plural(len(diff.gone), 'cell')} that the old run has.")
     few = diff.of("few")
     if few:
         least, most = min(change.seeds for change in few), max(change.seeds for change in few)
@@ -82,10 +81,20 @@ def notes(diff: Diff) -> list[str]:
     for where, names_ in (("old", diff.only_old), ("new", diff.only_new)):
         if names_:
             found.append(f"Only in the {where} run: {_some(names_)}.")
+    for word in ONE_SIDED:
+        for where, there in (("new", "old_trials"), ("old", "new_trials")):
+            cells = [_cell(change) for change in diff.of(word) if getattr(change, there)]
+            if cells:
+                found.append(f"{word.capitalize()} in the {where} run: {_some(cells)}.")
     none = [f"{c.architecture} on {c.task}" for c in diff.of("none") if c.task != OVERALL_NAME]
     if none:
         found.append(f"Without enough numbers to compare: {_some(none)}.")
     return found
+
+
+def _cell(change: Change) -> str:
+    reason = f" ({change.reason})" if change.reason else ""
+    return f"{change.architecture} on {change.task} at {numbers.count(change.budget)}{reason}"
 
 
 def terminal_text(diff: Diff, old: str, new: str) -> str:
@@ -161,6 +170,8 @@ def _line(change: Change, with_budget: bool) -> list[str]:
         ratio = f"{change.new_lost} of {change.new_trials} lost"
     elif change.verdict == "regained":
         ratio = f"{change.old_lost} of {change.old_trials} regained"
+    elif change.verdict in ONE_SIDED:
+        ratio = change.verdict
     budget = [numbers.count(change.budget)] if with_budget else []
     span = numbers.span(change.low, change.high, 3)
     return [change.architecture, change.task, *budget, ratio, span, numbers.p_text(change.holm)]

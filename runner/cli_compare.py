@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 
@@ -10,6 +11,13 @@ import click
 MEASURES = click.Choice(["gap", "sparse", "tv", "excess_error", "excess_brier"])
 FORMATS = click.Choice(["table", "markdown", "json"])
 WORSE, TOO_FEW = 1, 2
+
+
+def _number(context: click.Context, option: click.Parameter, value: float) -> float:
+    """Refuse NaN, which no bound keeps out."""
+    if math.isnan(value):
+        raise click.BadParameter("expected a number, found nan", context, option)
+    return value
 
 
 @click.command()
@@ -66,7 +74,8 @@ def compare(
 @click.argument("new", type=click.Path(path_type=Path), metavar="NEW_RUN")
 @click.option(
     "--ratio",
-    type=click.FloatRange(min=1.0),
+    type=click.FloatRange(min=1.0, max=sys.float_info.max),
+    callback=_number,
     default=1.1,
     show_default=True,
     help="The smallest factor that counts.",
@@ -77,7 +86,8 @@ def compare(
 def diff(old: Path, new: Path, ratio: float, every_budget: bool, measure: str, form: str) -> None:
     """Say what got significantly better or worse from one run to another.
 
-    Exit code 1 where something got worse or fails now, 2 where there are fewer than five seeds to tell.
+    Exit code 1 where something got worse or fails more often, 2 where there are fewer than five seeds to tell
+    or the new run lacks something that the old one has.
     """
     from reports import diff as diffing
     from reports import diff_text as texts
@@ -97,4 +107,4 @@ def diff(old: Path, new: Path, ratio: float, every_budget: bool, measure: str, f
         raise RunError(f"expected a task, architecture and budget that {old} and {new} both have, found none")
     shown = {"table": texts.terminal_text, "markdown": texts.markdown_text, "json": texts.json_text}
     click.echo(shown[form](found, str(old), str(new)).rstrip("\n"))
-    sys.exit(WORSE if found.worse else TOO_FEW if found.too_few else 0)
+    sys.exit(WORSE if found.worse else TOO_FEW if found.too_few or found.gone else 0)

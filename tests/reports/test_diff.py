@@ -189,6 +189,64 @@ def test_a_row_that_fails_now_is_worse_and_one_that_no_longer_fails_is_better():
     assert diff(*few, TASKS).worse
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "verdict", "back"),
+    [(1, 9, "lost", "regained"), (6, 6, "few", "few"), (1, 2, "lost", "regained"), (10, 10, "none", "none")],
+)
+def test_how_many_trials_fail_is_compared_and_pairs_are_those_with_numbers(before, after, verdict, back):
+    failed = {"value": np.nan, "status": "failed", "reason": "diverged"}
+    old, new = (
+        changed(each, "two", "tree", range(count), **failed)
+        for each, count in zip(two(), (before, after), strict=True)
+    )
+    for one, other, word in ((old, new, verdict), (new, old, back)):
+        result = diff(one, other, TASKS)
+        assert found(result, word) >= {("tree", "two")}
+        assert result.worse == (word == "lost")
+        assert result.too_few == (word == "few" or max(before, after) == 9)
+        if word != "none":
+            assert "No difference" not in diff_text.terminal_text(result, "a", "b")
+
+
+def test_twice_the_seeds_with_twice_the_failures_is_no_loss():
+    old, new = run(np.random.default_rng(0), 10), run(np.random.default_rng(0), 20)
+    old, new = (
+        changed(each, "two", "tree", seeds, value=np.nan, status="failed")
+        for each, seeds in ((old, [0]), (new, [0, 1]))
+    )
+    assert not diff(old, new, ()).of("lost", "regained")
+
+
+@pytest.mark.parametrize("word", ["not run", "skipped"])
+def test_what_one_run_lacks_is_said_and_is_never_the_same(word):
+    old = run(np.random.default_rng(0))
+    if word == "skipped":
+        new = changed(old, "two", "tree", range(10), value=np.nan, status="skipped", reason="too many inputs")
+    else:
+        gone = (old.records["task"] == "two") & (old.records["architecture"] == "tree")
+        new = replace(old, records=old.records[~(gone & (old.records["budget"] == 1280))])
+    result = diff(old, new, TASKS)
+    assert (result.worse, result.identical, len(result.gone)) == (False, False, 1)
+    (change,) = result.of(word)
+    assert (change.architecture, change.task, change.old_trials, change.new_trials) == ("tree", "two", 10, 0)
+    assert diff_text.verdict(result) == "incomplete"
+    text = " ".join(diff_text.terminal_text(result, "a", "b").split())
+    assert f"{word.capitalize()} in the new run: tree on two at 1,280" in text
+    assert "Every number" not in text and "No difference" not in text
+    assert ("too many inputs" in text) == (word == "skipped")
+    assert json.loads(diff_text.json_text(result, "a", "b"))["identical"] is False
+    back = diff(new, old, TASKS)
+    assert not back.gone and not back.identical and found(back, word) == {("tree", "two")}
+    assert f"{word.capitalize()} in the old run: tree on two" in " ".join(diff_text.notes(back))
+    assert diff(new, new, TASKS).identical
+
+
+def test_rows_that_only_one_run_has_are_not_the_same():
+    new = run(np.random.default_rng(0))
+    old = replace(new, suite={**new.suite, "architectures": ["linear", "mlp"]})
+    assert not diff(old, new, TASKS).identical and not diff(new, old, TASKS).identical
+
+
 def test_an_infinite_value_counts_as_none():
     old, new = two()
     endless = changed(new, "one", "linear", [0, 1], value=np.inf)
@@ -210,6 +268,39 @@ def test_below_the_integration_error_nothing_is_a_difference():
     new = changed(new, "one", "mlp", range(10), value=1e-9, error=1e-6)
     (change,) = [c for c in diff(old, new, TASKS).changes if (c.architecture, c.task) == ("mlp", "one")]
     assert (change.ratio, change.p, change.verdict) == (1.0, 1.0, "same")
+
+
+@pytest.mark.parametrize("same", [TASKS, ()])
+@pytest.mark.parametrize(
+    ("before", "after", "ratio"),
+    [
+        ((1e-9, 1e-8), (1e-9, 2e-8), 1.0),  # below in both: how far down one can see is no difference
+        ((1e-9, 1e-8), (5e-9, 1e-10), 1.0),  # what isn't larger than what the other run can't see
+        ((1e-9, 1e-8), (5e-8, 1e-8), 5.0),
+        ((0.0, 0.0), (0.0, 0.0), 1.0),
+    ],
+)
+def test_what_integration_hides_is_neither_better_nor_worse(before, after, ratio, same):
+    old, new = two()
+    old, new = (
+        changed(each, "one", "mlp", range(10), value=value, error=error)
+        for each, (value, error) in ((old, before), (new, after))
+    )
+    for one, other, expected in ((old, new, ratio), (new, old, 1 / ratio)):
+        result = diff(one, other, same)
+        (change,) = [c for c in result.changes if (c.architecture, c.task) == ("mlp", "one")]
+        assert change.ratio == pytest.approx(expected)
+        assert change.verdict == ("same" if ratio == 1 else "worse" if expected > 1 else "better")
+        (overall,) = [c for c in result.changes if (c.architecture, c.task) == ("mlp", "overall")]
+        if ratio == 1:
+            assert overall.ratio == pytest.approx(1, abs=0.05)
+
+
+def test_a_zero_counts_as_what_its_task_resolves():
+    old, new = two()
+    old = changed(old, "one", "mlp", range(10), value=0.0, error=0.0)
+    (change,) = [c for c in diff(old, new, TASKS).changes if (c.architecture, c.task) == ("mlp", "one")]
+    assert change.old == pytest.approx(old.records.query("task == 'one' and value > 0")["value"].min())
 
 
 def test_a_reference_row_that_moves_is_a_change_of_measuring():

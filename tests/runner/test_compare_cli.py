@@ -90,6 +90,18 @@ def test_a_new_failure_is_exit_code_one(folder):
     assert "1 of 10 trials of mlp-16x16 failed (diverged)" in " ".join(out.stdout.split())
 
 
+def test_a_run_that_was_interrupted_is_exit_code_two(folder):
+    late = "trial IN (SELECT id FROM trial WHERE task = 'gauss-nested') AND budget = 1280"
+    cut = edited(
+        folder, "cut", *(f"DELETE FROM {each} WHERE {ROW} AND {late}" for each in ("record", "prediction"))
+    )
+    out = call("diff", "runs/smoke", cut, cwd=folder)
+    assert out.returncode == 2, out.stdout
+    assert "Not run in the new run: mlp-16x16 on gauss-nested at 1,280." in out.stdout
+    assert "No difference" not in out.stdout and "Every number" not in out.stdout
+    assert call("diff", cut, "runs/smoke", cwd=folder).returncode == 0
+
+
 def test_fewer_than_five_seeds_are_exit_code_two(folder):
     out = call("diff", "runs/few", "runs/few", cwd=folder)
     assert out.returncode == 2
@@ -111,6 +123,8 @@ def test_another_task_of_the_same_name_is_not_paired(folder):
 @pytest.mark.parametrize(
     ("args", "words"),
     [
+        (["diff", "runs/smoke", "runs/few", "--ratio", "nan"], "Invalid value for '--ratio'"),
+        (["diff", "runs/smoke", "runs/few", "--ratio", "inf"], "Invalid value for '--ratio'"),
         (["compare", "linear", "mlp-16x61", "--run", "runs/smoke"], "did you mean mlp-16x16"),
         (["compare", "linear", "mlp-16x16"], "are in several runs, runs/again, runs/few, runs/smoke"),
         (
