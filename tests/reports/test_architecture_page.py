@@ -179,7 +179,9 @@ def test_curves_have_the_means_and_the_k_2n_law(results, summary):
     sparse = sparse_curves(run, "mlp-64x64").data.set_index(["task", "examples"])
     other = cells.loc[("gauss-nested", "oracle-mle", 3_200), "sparse_mean"]
     assert sparse.loc[("gauss-nested", 3_200), "oracle_mle"] == other
-    assert kl_curves(run, "oracle") is None  # nothing above its integration error
+    assert kl_curves(run, "oracle") is None
+    lost = dataclasses.replace(summary, cells=cells.assign(gap_error=np.inf))
+    assert kl_curves(site.run_of(results, lost), "mlp-64x64") is None  # nothing above its integration error
 
 
 def test_hostile_names_and_descriptions_stay_text(make_results):

@@ -10,7 +10,7 @@ from reports.headline import headline
 from reports.labels import METRIC, ratio_interval
 from reports.leaderboard import summarise
 from reports.rates import Group, compared_at, finding, leaders, rank, swaps
-from reports.variants import calibration_pairs, learning_rate_groups, soft_label_pairs, variants
+from reports.variants import calibration_pairs, learning_rate_groups, neighbours, soft_label_pairs, variants
 
 ROWS = {  # name: base, recipes, learning rate, calibration, soft labels
     "net": ("net", [], 1e-3, "", False),
@@ -43,6 +43,13 @@ def test_pairs_differ_in_the_recipe_named_and_in_nothing_else(recipes):
         ("net", "net+vector"),
         ("forest", "forest+calibrated(isotonic)"),
     ]
+
+
+def test_neighbours_have_one_recipe_more_fewer_or_other_and_no_two(recipes):
+    assert neighbours(recipes, "net+focal(2)+soft-labels") == [("net+focal(2)", "without soft-labels")]
+    assert neighbours(recipes, "net+soft-labels+focal(3)") == []
+    assert neighbours(recipes, "net+lr(0.01)+temperature") == [("net+lr(0.01)", "without temperature")]
+    assert ("net+vector", "vector instead of focal(2)") in neighbours(recipes, "net+focal(2)")
 
 
 def test_learning_rate_groups_are_what_was_run_at_two_rates_or_more(recipes):
