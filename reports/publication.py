@@ -112,6 +112,7 @@ def _place(edition: Edition, many: bool) -> Place:
         home=f"{up}index.html",
         history=(history.PATH if edition.newest else f"../../{history.PATH}") if many else "",
         newest="" if edition.newest else "../../index.html",
+        started=edition.minute,
     )
 
 

@@ -33,7 +33,7 @@ class Place:
 
     static: the folder of style and scripts; data: the folder with records.csv and its like; home: the page
     that lists all suites; history: the page that lists all runs of this suite; newest: where the newest of
-    these is, if it isn't this one.
+    these is, if it isn't this one; started: when this one was, in words.
     """
 
     static: str = "static"
@@ -41,6 +41,7 @@ class Place:
     home: str = ""
     history: str = ""
     newest: str = ""
+    started: str = ""
 
 
 def suite_files(
@@ -104,7 +105,7 @@ def page_text(run: Run, page: Page, place: Place | None = None) -> str:
         "data": _href(page, place.data),
         "home": _href(page, place.home) if place.home else "",
         "newest": _href(page, place.newest) if place.newest else "",
-        "started": str(run.results.manifest.get("started") or ""),
+        "started": place.started,
         "to": lambda path: _href(page, path),
     }
     return render.template(page.template).render(values | dict(page.values))
