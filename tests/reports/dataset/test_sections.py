@@ -168,7 +168,9 @@ def test_words_are_those_of_a_training_set(dataset_results, page, text):
         assert "trained on 10,000 examples" in shown and "after 10,000" not in shown
         assert "examples seen" not in shown.lower() and "s / network" not in shown
     method_page = page_text(dataset_results, path="method.html")
-    method = " ".join(re.search(r"<h3>Protocol</h3>\s*<p>(.*?)</p>", method_page, re.DOTALL).group(1).split())
+    method = " ".join(
+        re.search(r"<dt>Examples</dt><dd><p>(.*?)</p>", method_page, re.DOTALL).group(1).split()
+    )
     assert method == (
         "A budget is the size N of a trial\u2019s training set; smaller sets are the first examples of "
         "larger ones. A network trains over many epochs on 80 % of it, in mini-batches of 64 where its "
