@@ -42,6 +42,11 @@ def leaderboard_charts(run: Run) -> tuple[Chart, ...]:
     return (*(chart for chart in curves if chart is not None), *contests(run))
 
 
+def markdown_charts(run: Run) -> tuple[Chart, ...]:
+    """The charts that stand beside `leaderboard.md`."""
+    return tuple(chart for chart in (learning(run), sparse(run)) if chart is not None)
+
+
 def learning(run: Run) -> Chart:
     """Overall information gap against budget, with the limit of maximum likelihood where tasks have one."""
     table = overall(run)
@@ -51,7 +56,10 @@ def learning(run: Run) -> Chart:
     points = pd.concat([points, bound], ignore_index=True)
     known = "dotted: predicting the class priors" if PRIOR in set(points["series"]) else ""
     if not limits.empty:
-        known = "dashed: k/2N, what maximum likelihood in the true family comes to" + (known and f"; {known}")
+        known = (
+            "dashed: k/2N, to which maximum likelihood in the true family comes in the arithmetic mean "
+            "(these are geometric ones, which lie lower)" + (known and f"; {known}")
+        )
     bands = "Bands are 95 % intervals" if points["low"].notna().any() else ""
     return _curves(
         run, points, ("learning", "information_gap", "gap"), "Information gap against data",

@@ -32,8 +32,9 @@ MEASURES = {
     "ece": ("ECE", ""),
     "calibration_loss": ("Calibration loss", "nats"),
     "grouping_loss": ("Grouping loss", "nats"),
+    "binning_residual": ("Binning residual", "nats"),
 }
-ONE_AGAINST_THE_REST = ("calibration_loss", "grouping_loss")
+ONE_AGAINST_THE_REST = ("calibration_loss", "grouping_loss", "binning_residual")
 SPLIT = (("Bias", "nats"), ("Variance", "nats"), ("Variance", "share"))
 
 

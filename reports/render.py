@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from tempfile import mkstemp
@@ -23,6 +23,8 @@ from reports.trials import in_order
 if TYPE_CHECKING:
     from jinja2 import Environment, Template
     from markupsafe import Markup
+
+    from reports.pages.page import Chart
 
 LONGEST_PART = 26
 _HERE = Path(__file__).parent
@@ -48,10 +50,19 @@ def write_report(results: Results, folder: Path) -> None:
 def data_files(
     results: Results, summary: Summary, report: str = "report/index.html"
 ) -> Iterator[tuple[str, str]]:
-    """Yield (name, text) of the tables that stand beside a run's pages; report: the way to these."""
+    """Yield (name, text) of the tables that stand beside a run's pages, and of the Markdown's figures.
+
+    report: the way to the pages.
+    """
+    from reports import figures, svg
+    from reports.site import run_of
+
     yield "records.csv", records_csv(results, summary)
     yield "leaderboard.csv", leaderboard_csv(summary)
-    yield "leaderboard.md", markdown_text(results, summary, report)
+    charts = figures.markdown_charts(run_of(results, summary))
+    yield "leaderboard.md", markdown_text(results, summary, report, charts)
+    for chart in charts:
+        yield f"figures/{chart.name}.svg", svg.standalone(chart)
 
 
 def terminal(results: Results) -> str:
@@ -81,9 +92,11 @@ def csv_text(frame: pd.DataFrame) -> str:
     return _csv(frame, tuple(frame.select_dtypes(include="float").columns))
 
 
-def markdown_text(results: Results, summary: Summary, report: str = "report/index.html") -> str:
-    """`leaderboard.md`: title, headline, tables, method, command."""
-    values = table_context(results, summary) | {"report": report}
+def markdown_text(
+    results: Results, summary: Summary, report: str = "report/index.html", charts: Sequence[Chart] = ()
+) -> str:
+    """`leaderboard.md`: title, headline, table, charts that stand in figures/, method in a fold, command."""
+    values = table_context(results, summary) | {"report": report, "charts": charts}
     return _environment().get_template("leaderboard.md.j2").render(values)
 
 
@@ -94,6 +107,7 @@ def template(name: str) -> Template:
 
 def curly(text: str) -> str:
     """Typographic apostrophes, and intervals that aren't broken at their dash."""
+    text = re.sub(r"(\d) %", "\\1\u00a0%", text)
     return text.replace("'", "’").replace("–", "–\u2060")  # noqa: RUF001
 
 

@@ -78,15 +78,13 @@ def static_files() -> Iterator[tuple[str, str]]:
     yield "vega.js", svg.bundle()
 
 
-def pages(run: Run) -> list[Page]:
-    """Every page of a run."""
-    return [
-        leaderboard.page(run),
-        *task.pages(run),
-        *architecture.pages(run),
-        compare.page(run),
-        method.page(run),
-    ]
+def pages(run: Run) -> Iterator[Page]:
+    """Yield every page of a run, each made when it is asked for, the leaderboard first."""
+    yield leaderboard.page(run)
+    yield method.page(run)
+    yield compare.page(run)
+    yield from task.pages(run)
+    yield from architecture.pages(run)
 
 
 def page_text(run: Run, page: Page, place: Place | None = None) -> str:

@@ -7,6 +7,7 @@ import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,6 +69,20 @@ def drawn(chart: Chart, csv: str) -> Figure:
     spec: dict[str, Any] = _drawable(chart.spec.to_dict(validate=False) | {"config": CONFIG})
     spec["description"] = chart.label
     return Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv, chart.note)
+
+
+def standalone(chart: Chart) -> str:
+    """A chart as an SVG file of its own, on white, for Markdown on code hosts."""
+    figure = drawn(chart, "")
+    found = re.match(r'<svg viewBox="([^"]+)"[^>]*>', figure.svg)
+    left, top, width, height = (found.group(1) if found else "0 0 400 300").split()
+    label = escape(chart.label, quote=True)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}" width="{width}" '
+        f'height="{height}" font-family="system-ui, sans-serif" role="img" aria-label="{label}">'
+        f'<rect x="{left}" y="{top}" width="{width}" height="{height}" fill="#fff"/>'
+    )
+    return head + figure.svg[found.end() if found else 0 :] + "\n"
 
 
 @lru_cache(maxsize=1)

@@ -115,6 +115,7 @@ def run(
         jobs=jobs or _cores(),
         folder=output or Path("runs") / (suite.name + ("-quick" if quick else "")),
         fresh=fresh,
+        quick=quick,
     )
     if dry_run:
         click.echo(running.dry_run(grid, options))

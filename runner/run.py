@@ -43,6 +43,7 @@ class Options:
     jobs: int
     folder: Path
     fresh: bool = False
+    quick: bool = False
 
 
 @dataclass(frozen=True)
@@ -247,6 +248,7 @@ def _manifest(suite: Suite, options: Options, store: Store, started: datetime) -
         "versions": provenance.versions(),
         "machine": provenance.machine(),
         "environments": store.environments(),
+        "quick": options.quick,
         "mode": options.mode,
         "device": options.device,
         "jobs": options.jobs,

@@ -93,7 +93,7 @@ def test_links_within_the_page_have_a_target(page):
 
 
 def test_the_command_and_the_tasks_numbers_are_there(results, page):
-    assert "<code>runner --suite gaussian1d</code></pre>" in page
+    assert '<pre tabindex="0"><code>runner --suite gaussian1d</code></pre>' in page
     flat = " ".join(re.sub(r"<[^>]+>", " ", page).split())
     assert "torch 2.13.0" in flat and "wall time 20 min 34 s" in flat
     for task, information in (("gauss-separated", "0.4550"), ("gauss-nested", "0.1100")):

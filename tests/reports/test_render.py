@@ -2,9 +2,11 @@ import csv
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -172,12 +174,25 @@ def test_hostile_names_stay_text_on_every_page(hostile):
 def test_hostile_names_stay_text_in_markdown(hostile):
     text = (hostile[1] / "leaderboard.md").read_text(encoding="utf-8")
     before, command = text.split("## Reproduce")
-    assert "<" not in before and "\x1b" not in text
+    assert set(re.findall("<[^>]*>", before)) == {"<details>", "</details>", "<summary>", "</summary>"}
+    assert "\x1b" not in text
     tables = [line for line in before.splitlines() if line.startswith("|")]
     pipes = {line.replace(r"\|", "").count("|") for line in tables}
     assert len(pipes) == 3  # three tables, each with one number of columns
     assert r"\|\`x\`\*\_\[a\](b)" in before
     assert next(line for line in command.splitlines() if "script" in line).startswith("    ")
+
+
+def test_the_markdown_s_figures_are_files_beside_it_that_stand_alone(folder, hostile):
+    for where in (folder, hostile[1]):
+        text = (where / "leaderboard.md").read_text(encoding="utf-8")
+        named = re.findall(r"!\[[^\]]*\]\((figures/[a-z]+\.svg)\)", text)
+        assert named == ["figures/learning.svg", "figures/sparse.svg"]
+        for name in named:
+            root = ElementTree.parse(where / name).getroot()
+            assert root.tag == "{http://www.w3.org/2000/svg}svg" and root.get("aria-label")
+            assert float(root.get("width")) > 300 and root[0].get("fill") == "#fff"
+            assert not {each.tag.rpartition("}")[2] for each in root.iter()} & {"script", "image", "a"}
 
 
 def test_hostile_names_read_back_from_csv_and_json_and_cannot_steer_a_terminal(hostile):

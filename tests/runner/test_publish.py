@@ -50,7 +50,7 @@ def small(monkeypatch):
     text = {"index.html": "first"}
 
     def files(sources, title="", url=""):
-        yield "static/report.css", "body {}\n"
+        yield "static/report.css", "body {}\r\n"
         yield "index.html", text["index.html"]
         if text.get("fail"):
             raise OSError("disk full")
@@ -172,7 +172,7 @@ def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
 def files(*_):
-    yield "static/report.css", "body {}\\n"
+    yield "static/report.css", "body {}\\r\\n"
     if when == "building":
         die()
     yield "index.html", "second"
@@ -184,16 +184,17 @@ def rename(one, other):
     if when == f"rename {len(count)}":
         die()
 
-def remove(folder):
-    (folder / "index.html").unlink()
-    die()
+def remove(folder, *args, **options):
+    if Path(folder).name.startswith("site.old-"):
+        die()
+    rmtree(folder, *args, **options)
 
 run, site, when = sys.argv[1:]
-count, real = [], os.rename
+count, real, rmtree = [], os.rename, site_folder.shutil.rmtree
 reports.publication.site_files = files
 site_folder.os.rename = rename
 if when == "removing":
-    site_folder._remove = remove
+    site_folder.shutil.rmtree = remove
 publish.write([Path(run)], Path(site))
 """
 
@@ -225,6 +226,20 @@ def test_a_kill_at_any_point_is_healed(when, there, runs, tmp_path, small):
     small |= {"fail": False, "index.html": "third"}
     publish.write([runs / "new"], site)
     assert bytes_of(site) == before | {"index.html": b"third"}
+
+
+def test_what_tells_a_folder_as_ours_goes_last(tmp_path, monkeypatch):
+    seen, rmtree = [], shutil.rmtree
+    (tmp_path / "site/smoke").mkdir(parents=True)
+    (tmp_path / "site" / MARKER).touch()
+
+    def watched(folder):
+        seen.append((tmp_path / "site" / MARKER).exists())
+        rmtree(folder)
+
+    monkeypatch.setattr(site_folder.shutil, "rmtree", watched)
+    site_folder._remove(tmp_path / "site")
+    assert seen == [True, True] and not (tmp_path / "site").exists()
 
 
 def test_folders_that_only_look_like_leftovers_stay(runs, tmp_path, small):
