@@ -71,7 +71,8 @@ def wins(run: Run, frame: pd.DataFrame) -> Chart:
     mark = "bold or a dot" if len(order) <= MOST_NUMBERED else "a dot"
     note = (
         f"Percent of {blocks} blocks (task, seed) in which the row's gap is lower than the column's; "
-        f"{mark}: the paired t-test of their log-ratios finds a difference (Holm, 5 %), which sizes decide as well as counts."
+        f"{mark}: the paired t-test of their log-ratios, to which sizes count as well as who is ahead, "
+        "finds a difference (Holm, 5 %)."
     )
     label = (
         f"Matrix of win rates {of(run.results.suite, largest_budget(run.results))}, rows and columns in the "

@@ -170,8 +170,6 @@ def test_words_are_those_of_a_training_set(dataset_results, page, text):
     method_page = page_text(dataset_results, path="method.html")
     found = re.search(r"<dt>Examples</dt><dd><p>(.*?)</p>", method_page, re.DOTALL)
     method = " ".join(found.group(1).split())
-        re.search(r"<dt>Examples</dt><dd><p>(.*?)</p>", method_page, re.DOTALL).group(1).split()
-    )
     assert method == (
         "A budget is the size N of a trial\u2019s training set; smaller sets are the first examples of "
         "larger ones. A network trains over many epochs on 80 % of it, in mini-batches of 64 where its "
