@@ -38,8 +38,8 @@ def mean_ranks(run: Run, critical: CriticalDifference, height: int) -> Chart:
     )
     note = (
         f"Mean rank over {critical.blocks} blocks (task, seed), 1 is best. Bars join rows closer than the "
-        "critical difference CD (Nemenyi, 5 %), for this suite's own tasks and seeds. It counts who is ahead "
-        "and not by how much, so it may join rows that the paired tests of the leaderboard tell apart."
+        "critical difference CD (Nemenyi, 5 %), for this suite's own tasks and seeds. They count who "
+        "is ahead, not by how much, and may join rows that paired tests tell apart."
     )
     data = order[["n", "rank"]].rename(columns={"n": "architecture", "rank": "mean_rank"})
     data = data.assign(critical_difference=critical.cd, blocks=critical.blocks)

@@ -76,7 +76,7 @@ def standalone(chart: Chart) -> str:
     figure = drawn(chart, "")
     found = re.match(r'<svg viewBox="([^"]+)"[^>]*>', figure.svg)
     left, top, width, height = (found.group(1) if found else "0 0 400 300").split()
-    label = escape(chart.label, quote=True)
+    label = escape(_drawable(chart.label), quote=True)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{left} {top} {width} {height}" width="{width}" '
         f'height="{height}" font-family="system-ui, sans-serif" role="img" aria-label="{label}">'
