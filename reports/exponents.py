@@ -96,15 +96,18 @@ def falling(x: _Numbers, logs: _Numbers) -> int:
     x: (n,), log budgets; logs: (seeds, n). The plateau begins at the first budget after which no later one is
     significantly lower (paired t over seeds, one-sided, 5 % over the later budgets). That too few seeds see a
     curve fall makes no plateau: from there on it must also lie significantly above the line through what was
-    before, or, with fewer than two budgets before, have no significant slope.
+    before, or, with fewer than two budgets before, have no significant slope. Else later ones are tried, more
+    strictly.
     """
-    count = len(x)
+    count, level = len(x), ALPHA
     for here in range(count - 1):
-        if not _falls(logs[:, here + 1 :] - logs[:, [here]]):
-            flat = (
-                _departs(x, logs, here) if here > 1 else not _falls(slopes(x[here:], logs[:, here:])[:, None])
-            )
-            return here if flat else count
+        if _falls(logs[:, here + 1 :] - logs[:, [here]]):
+            continue
+        first = level == ALPHA
+        flat = first and not _falls(slopes(x[here:], logs[:, here:])[:, None])
+        if _departs(x, logs, here, level) if here > 1 else flat:
+            return here
+        level = ALPHA / count**2  # further looks must hardly add plateaus of chance
     return count
 
 
@@ -114,9 +117,9 @@ def _falls(differences: _Numbers) -> bool:
     return bool(((mean < 0) & (p / 2 * differences.shape[1] < ALPHA)).any())
 
 
-def _departs(x: _Numbers, logs: _Numbers, start: int) -> bool:
+def _departs(x: _Numbers, logs: _Numbers, start: int, level: float) -> bool:
     """Whether from `start` on a curve lies significantly above each seed's line through what was before."""
     slope = slopes(x[:start], logs[:, :start])[:, None]
     line = logs[:, :start].mean(axis=1, keepdims=True) + slope * (x[start:] - x[:start].mean())
     mean, _, _, p = paired_t((logs[:, start:] - line).mean(axis=1))
-    return bool(mean > 0 and p / 2 < ALPHA)
+    return bool(mean > 0 and p / 2 < level)

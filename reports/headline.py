@@ -93,7 +93,7 @@ def _best(results: Results, summary: Summary, ranked: pd.DataFrame, budget: int)
         lead = best["architecture"]
     sentences = [
         f"{lead}: {at(results.suite, budget)} its information gap is {gap}"
-        f"{about}, {over}. {_meaning(best['information_gap'])}"
+        f"{about}, {over}. {_meaning(best['information_gap'], best['error'])}"
     ]
     if not span and seeds < FEWEST_SEEDS:
         sentences.append(f"Below {FEWEST_SEEDS} seeds there is no interval, and the order may be chance.")
@@ -170,10 +170,11 @@ def _needed(rivals: _Rivals, separation: Separation | None) -> list[str]:
     return [f"About {numbers.plural(about, 'more seed')} would tell it from {other}."]
 
 
-def _meaning(gap: float) -> str:
+def _meaning(gap: float, error: float) -> str:
     if gap > 1:
         return "That is worse than knowing only the class priors, which costs 1."
-    return f"Its probabilities lose {numbers.percent(gap)} of what x says about the class."
+    bound = f"less than {numbers.percent(error)}" if error > 0 and error >= gap else numbers.percent(gap)
+    return f"Its probabilities lose {bound} of what x says about the class."
 
 
 def _failures(results: Results, summary: Summary) -> list[str]:

@@ -35,7 +35,8 @@ def measured_overall(
     """One row an (architecture, budget) over all tasks: the columns of `measured`, which made `table`.
 
     The value is the geometric mean over tasks, NaN unless every task has one; its interval takes the seed as
-    its unit: for each seed the mean over tasks of the logarithms, then the interval over seeds.
+    its unit: for each seed on every task the mean over tasks of the logarithms, then the interval over
+    those seeds, none below five.
     """
     chosen = table[table.index.get_level_values("task").isin(tasks)]
     groups = chosen.groupby(level=list(OVERALL), sort=False)
@@ -47,9 +48,10 @@ def measured_overall(
     upper = grouped_geometric_mean(chosen["value"] + chosen["error"], OVERALL)
     result["error"] = (upper - result["value"]).where(np.isfinite(result["value"]), 0.0)
     values = resolved(frame, measure)["value"]
-    seeds = grouped_geometric_mean(
-        values[values.index.get_level_values("task").isin(tasks)], (*OVERALL, "seed")
-    )
+    values = values[values.index.get_level_values("task").isin(tasks)]
+    keys = [*OVERALL, "seed"]
+    seeds = grouped_geometric_mean(values, keys)
+    seeds = seeds[values.groupby(level=keys, sort=False).size().reindex(seeds.index) == len(tasks)]
     result = result.join(_intervals(seeds, OVERALL))
     result[["low", "high"]] = result[["low", "high"]].where(result["value"].notna())
     result["note"] = groups["note"].agg(_join)

@@ -81,11 +81,15 @@ def critical_differences(blocks: Blocks) -> dict[int, CriticalDifference]:
     found = {}
     for place, budget in enumerate(blocks.budgets):
         rows = np.flatnonzero(blocks.ranked[place, 0])
-        values = np.moveaxis(blocks.logs[place][:, rows], 1, -1)  # tasks, seeds, rows
+        values, below = (  # tasks, seeds, rows
+            np.moveaxis(part[place][:, rows], 1, -1) for part in (blocks.logs, blocks.below)
+        )
         whole = ~np.isnan(values).any(axis=-1)
         if len(rows) > 1 and whole.all(axis=0).sum() >= FEWEST_SEEDS:
             # Close values are one rank: what is left between them is rounding.
-            ranked = np.round(values[whole], 12)
+            # Values below their errors can't be told apart either: in a block they share the largest error.
+            tied = np.where(below, values, -np.inf).max(axis=-1, keepdims=True)
+            ranked = np.round(np.where(below, tied, values)[whole], 12)
             found[budget] = critical_difference(ranked, [blocks.rows[row] for row in rows])
     return found
 

@@ -102,6 +102,20 @@ def test_falling_counts_the_budgets_before_the_plateau():
     assert falling(X, -0.7 * X + 0.01 * rng.normal(size=(8, 8))) == 8
 
 
+def test_a_plateau_is_looked_for_after_a_noisy_step():
+    rng = np.random.default_rng(1)
+    spread = np.array([0.02, 0.02, 1.5, 0.02, 0.02, 0.02, 0.02, 0.02])
+    found = [falling(X, -0.7 * np.minimum(X, X[5]) + spread * rng.normal(size=(10, 8))) for _ in range(100)]
+    assert np.mean(np.array(found) == 8) < 0.1  # 0.2 where the search ends at the noisy step
+    assert np.mean(np.array(found) == 5) > 0.65
+
+
+def test_a_second_look_does_not_make_plateaus_of_chance_more_frequent():
+    rng = np.random.default_rng(0)
+    found = [falling(X, _curves(rng, exponent=0.3, seeds=5, noise=0.5)) < 8 for _ in range(1_000)]
+    assert np.mean(found) < 0.08
+
+
 def test_exponents_of_a_run(results):
     frame = summarise(results).trials
     table = exponents(results, frame)

@@ -42,6 +42,17 @@ def test_where_all_others_are_worse_the_nearest_is_named_with_its_ratio(results)
     assert "can't be told" not in words
 
 
+def test_a_gap_below_its_error_is_said_as_a_bound(results):
+    records = results.records
+    mine = (records["architecture"] == "mlp-64x64") & (records["budget"] == LAST)
+    mine &= records["metric"] == "information_gap"
+    small = records.assign(
+        value=records["value"].mask(mine, 1e-12), error=records["error"].mask(mine, 1e-8 - 1e-12)
+    )
+    words = _words(dataclasses.replace(results, records=small))
+    assert "Its probabilities lose less than 1.0e-6 % of what" in words
+
+
 def test_rows_that_can_not_be_told_from_the_best_are_named_with_the_seeds_it_takes(make_results):
     close = _like_the_best(make_results(seeds=10), "mlp-16x16", 1.1)
     summary = summarise(close)

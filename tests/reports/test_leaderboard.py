@@ -49,6 +49,20 @@ def test_overall_takes_the_seed_as_its_unit(results):
     np.testing.assert_allclose([row["low"], row["high"]], bounds)
 
 
+def test_a_seed_that_is_not_on_every_task_is_no_part_of_the_overall_interval(results):
+    records = results.records
+    mine = (records["architecture"] == "mlp-64x64") & (records["task"] == "gauss-nested")
+    part = dataclasses.replace(results, records=records[~(mine & (records["seed"] == 4))])
+    row = _row(leaderboard(part), "mlp-64x64")
+    every = [_gaps(results, "mlp-64x64", task) for task in results.suite["tasks"]]
+    logs = np.delete(np.log(every).mean(axis=0), 4)
+    bounds = np.exp(stats.t.interval(0.95, 4, loc=logs.mean(), scale=stats.sem(logs)))
+    np.testing.assert_allclose([row["low"], row["high"]], bounds)
+    four = dataclasses.replace(results, records=records[~(mine & records["seed"].isin([3, 4]))])
+    row = _row(leaderboard(four), "mlp-64x64")
+    assert np.isnan([row["low"], row["high"]]).all() and row["information_gap"] > 0
+
+
 def _replace_gap(results, architecture, task, value):
     """Give every trial of a cell at the last budget that has a gap the same one."""
     records = results.records

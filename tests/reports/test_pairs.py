@@ -309,6 +309,13 @@ def test_critical_differences_are_over_blocks_of_task_and_seed(results):
     np.testing.assert_allclose(last.mean_ranks, ranks.mean())
 
 
+def test_values_below_their_errors_are_one_rank_in_critical_differences(results):
+    changed = _changed(_changed(results, "mlp-64x64", 1e-9, error=1e-5), "mlp-16x16", 1e-9, error=1e-6)
+    last = critical_differences(blocks(changed, trials(listed(changed)), GAP))[LAST]
+    ranks = dict(zip(last.names, last.mean_ranks, strict=True))
+    assert ranks["mlp-64x64"] == ranks["mlp-16x16"] == 1.5
+
+
 def test_separation_asks_for_a_test_that_survives_all_pairs(results):
     frame = trials(listed(results))
     found = separation(blocks(results, frame, GAP), LAST, "linear", "mlp-64x64")
