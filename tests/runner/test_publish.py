@@ -373,6 +373,42 @@ def test_files_that_somebody_put_on_the_branch_stay(runs, repository, small):
     assert git("show", "gh-pages:index.html", cwd=repository) == "second"
 
 
+def site_of(folder, **files):
+    """A site's folder by hand, with a suite and what tells it as ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, text in {"index.html": "a", "smoke/index.html": "b", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    own = sorted(path.name for path in folder.iterdir())
+    (folder / MARKER).write_text("".join(f"{name}\n" for name in own))
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_from_a_folder_below_the_top_what_somebody_put_on_the_branch_stays(relative, repository):
+    site = Path("site") if relative else repository / "below/site"
+    site_of(site, **{"gone/index.html": "c"})
+    branches.commit(branches.find("gh-pages", MARKER), site, "one\n", MARKER)
+    out = repository.parent / "out"
+    git("worktree", "add", "-q", str(out), "gh-pages", cwd=repository)
+    for name in ("CNAME", "docs/deep/a.md", "run\tme.sh"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    (out / "run\tme.sh").chmod(0o755)
+    git("add", ".", cwd=out)
+    git("commit", "-qm", "mine", cwd=out)
+    git("worktree", "remove", str(out), cwd=repository)
+    site_of(site, **{"index.html": "second"})
+    branches.commit(branches.find("gh-pages", MARKER), site, "two\n", MARKER)
+    rows = git("ls-tree", "-r", "--full-tree", "-z", "gh-pages", cwd=repository).split("\0")
+    modes = {row.partition("\t")[2]: row[:6] for row in rows if row}
+    mine = {"CNAME": "100644", "docs/deep/a.md": "100644", "run\tme.sh": "100755"}
+    assert modes == dict.fromkeys(("index.html", "smoke/index.html", MARKER), "100644") | mine
+    assert git("show", "gh-pages:index.html", cwd=repository) == "second"
+    site_of(site, **{"docs/index.html": "a suite of that name"})
+    with pytest.raises(branches.BranchError, match="expected no docs of somebody else's"):
+        branches.commit(branches.find("gh-pages", MARKER), site, "three\n", MARKER)
+
+
 @pytest.mark.parametrize(
     ("branch", "words"),
     [
