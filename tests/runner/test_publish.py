@@ -243,14 +243,35 @@ def test_what_tells_a_folder_as_ours_goes_last(tmp_path, monkeypatch):
 
 
 def test_folders_that_only_look_like_leftovers_stay(runs, tmp_path, small):
-    for name in ("site.old", "site.new", "site.old-x", "site.old-99999999", f"site.new-{os.getppid()}"):
+    for name in ("site.old", "site.new", "site.old-x", "site.old-99999999", "site.new-publish-0000000a"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine").touch()
-    (tmp_path / f"site.new-{os.getppid()}" / MARKER).touch()  # of a process that lives
+    (tmp_path / "site.old-99999999" / MARKER).touch()  # a copy that somebody made
     before = bytes_of(tmp_path)
     publish.write([runs / "new"], tmp_path / "site")
     publish.write([runs / "new"], tmp_path / "site")
     assert before.items() <= bytes_of(tmp_path).items()
+
+
+def test_a_leftover_of_a_dead_process_goes_whatever_its_number(tmp_path):
+    site = tmp_path / "site"
+    with pytest.raises(KeyError), site_folder.beside(site) as new:
+        (new / MARKER).touch()
+        shutil.copytree(new, tmp_path / "kept")
+        left = new
+        raise KeyError
+    (tmp_path / "kept").rename(left)
+    site_folder.heal(site)
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_process_at_a_time_publishes_a_site(tmp_path):
+    with site_folder.held(tmp_path / "site"):
+        with pytest.raises(PublishError, match="another process is publishing it"):
+            publish.write([], tmp_path / "site")
+        with site_folder.held(tmp_path / "other"):
+            pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_somebody_elses_files_stay_and_folders_are_refused(runs, tmp_path, small):
