@@ -357,3 +357,7 @@ def test_with_an_address_feed_and_sitemap_are_absolute(runs):
 def test_a_site_of_undated_runs_has_a_feed_without_entries(runs):
     feed = light([source(runs["undated"])])["feed.xml"]
     assert entries(feed) == [] and ElementTree.fromstring(feed).findtext(f"{ATOM}updated")
+
+
+def test_a_name_that_a_list_has_gets_a_digest():
+    assert slug("index").startswith("index-") and slug("indexes") == "indexes"
