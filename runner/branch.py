@@ -56,17 +56,19 @@ def find(name: str, marker: str) -> Branch:
 def commit(branch: Branch, folder: Path, message: str, marker: str) -> str | None:
     """Commit a folder's files as the branch's next state; return the commit, None where nothing changed.
 
-    Files beside the site's own in the branch's top folder stay, such as a CNAME; marker: the file whose lines
-    name what is the site's own. Nothing is filtered or ignored on the way. Raises BranchError, also where
-    somebody else has moved the branch meanwhile.
+    What stands beside the site's own in the branch's top folder stays, such as CNAME or docs/; marker: the
+    file whose lines name what is the site's own. Nothing is filtered or ignored on the way. Raises
+    BranchError where the site would replace what is somebody else's, or the branch has moved meanwhile.
     """
+    folder = folder.resolve()  # git takes paths from the top of the repository, wherever it is called
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     hashes = str(_git(
         "hash-object", "-w", "--no-filters", "--stdin-paths", text="".join(f"{path}\n" for path in files)
     )).split()  # fmt: skip
     names = [path.relative_to(folder).as_posix() for path in files]
     entries = [f"100644 {sha}\t{name}" for sha, name in zip(hashes, names, strict=True)]
-    entries += _kept(branch, marker, {name.partition("/")[0] for name in names})
+    own = (folder / marker).read_text(encoding="utf-8").splitlines()
+    entries += _kept(branch, marker, {marker, *own}, {name.partition("/")[0] for name in names})
     with TemporaryDirectory() as scratch:
         index = {"GIT_INDEX_FILE": str(Path(scratch) / "index")}
         _git("update-index", "-z", "--index-info", text="".join(f"{each}\0" for each in entries), more=index)
@@ -86,16 +88,26 @@ def remote() -> str:
     return "origin" if "origin" in found else (found or ["REMOTE"])[0]
 
 
-def _kept(branch: Branch, marker: str, new: set[str]) -> list[str]:
-    """Return the entries of files in the branch's top folder that are of neither the old nor the new site."""
+def _kept(branch: Branch, marker: str, own: set[str], new: set[str]) -> list[str]:
+    """Return the entries of the branch that are of neither the old nor the new site.
+
+    own: names in the top folder that the new site is made of; new: these and what else is in its folder.
+    """
     if not branch.tip:
         return []
-    own = {marker, *str(_git("cat-file", "blob", f"{branch.tip}:{marker}")).splitlines(), *new}
-    rows = [row for row in str(_git("ls-tree", "--full-tree", "-z", branch.tip)).split("\0") if row]
+    before = {marker, *str(_git("cat-file", "blob", f"{branch.tip}:{marker}")).splitlines()}
+    rows = [row for row in str(_git("ls-tree", "-r", "--full-tree", "-z", branch.tip)).split("\0") if row]
     kept = []
     for row in rows:
-        (mode, kind, sha), name = row.partition("\t")[0].split(), row.partition("\t")[2]
-        if kind == "blob" and name not in own:
+        (mode, _, sha), name = row.partition("\t")[0].split(), row.partition("\t")[2]
+        top = name.partition("/")[0]
+        if top in before:
+            continue
+        if top in own:
+            raise BranchError(
+                f"--branch {branch.name}: expected no {top} of somebody else's there, found one"
+            )
+        if top not in new:
             kept.append(f"{mode} {sha}\t{name}")
     return kept
 

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from runner.site_folder import MARKER, PublishError, beside, heal, others, swap
+from runner.site_folder import MARKER, PublishError, beside, heal, held, others, swap
 
 if TYPE_CHECKING:
     from reports.editions import Source
@@ -86,10 +86,15 @@ def checked_url(url: str) -> str:
 
 
 def write(folders: Iterable[Path], site: Path, url: str = "", title: str = "Posterior Bench") -> Written:
-    """Write the site of some runs; whatever happens, the folder has the old site or the new one.
+    """Write the site of some runs; whatever fails, the folder has the old site or the new one.
 
     Raises PublishError, RunError or StoreError where it can't, and OSError.
     """
+    with held(site.resolve()):
+        return _write(folders, site, url, title)
+
+
+def _write(folders: Iterable[Path], site: Path, url: str, title: str) -> Written:
     from reports.publication import site_files
 
     place = site.resolve()

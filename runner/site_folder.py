@@ -1,14 +1,25 @@
-"""A site's folder, replaced as a whole: there is always the old site or the new one, whatever happens."""
+"""A site's folder, replaced as a whole, by one process at a time.
+
+A crash leaves the old site, in one unlucky instant under the name DIR.old-*, which the next publication puts
+back.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 MARKER = ".posterior-bench-site"  # its lines name what is ours in the site's top folder
+PREFIX = "publish-"  # tells our leftovers from a copy that somebody made of a site
 
 
 class PublishError(ValueError):
@@ -41,9 +52,25 @@ def others(site: Path) -> list[Path]:
 
 
 @contextmanager
+def held(site: Path) -> Iterator[None]:
+    """Hold a site for one publication on this machine; raises PublishError where another one has it."""
+    digest = hashlib.sha256(os.fsencode(site)).hexdigest()[:16]
+    name = f"posterior-bench-site-{os.getuid() if hasattr(os, 'getuid') else ''}-{digest}.lock"
+    lock = FileLock(Path(tempfile.gettempdir()) / name)  # not beside the site, where it would stay
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise PublishError(f"--site {site}: another process is publishing it; wait for it") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
 def beside(site: Path) -> Iterator[Path]:
     """Make a folder beside the site; it is gone afterwards, whether it was swapped in or not."""
-    new = site.with_name(f"{site.name}.new-{os.getpid()}")
+    new = site.with_name(f"{site.name}.new-{PREFIX}{secrets.token_hex(4)}")
     site.parent.mkdir(parents=True, exist_ok=True)
     new.mkdir()
     try:
@@ -58,7 +85,7 @@ def swap(new: Path, site: Path) -> None:
 
     Between the two renames there is only the old one under another name, from which `heal` brings it back.
     """
-    old = site.with_name(f"{site.name}.old-{os.getpid()}")
+    old = site.with_name(f"{site.name}.old-{PREFIX}{secrets.token_hex(4)}")
     if not site.exists():
         os.rename(new, site)
         return
@@ -72,7 +99,10 @@ def swap(new: Path, site: Path) -> None:
 
 
 def heal(site: Path) -> None:
-    """Finish what a killed publication has left: bring the old site back, remove what is half done."""
+    """Finish what a killed publication has left: bring the old site back, remove what is half done.
+
+    The site is `held`, so nobody is at work on what is beside it.
+    """
     for path in _left(site, "old"):
         if site.exists():
             _remove(path)
@@ -96,22 +126,7 @@ def _left(site: Path, word: str) -> list[Path]:
     """Return the folders beside a site that processes of the past have left, newest first."""
     if not site.parent.is_dir():
         return []
-    start = f"{site.name}.{word}-"
-    found = [
-        path
-        for path in site.parent.iterdir()
-        if path.name.startswith(start) and path.name.removeprefix(start).isdigit()
-    ]
-    ours = [path for path in found if (path / MARKER).is_file() or not any(path.iterdir())]
-    dead = [path for path in ours if not _alive(int(path.name.removeprefix(start)))]
-    return sorted(dead, key=lambda path: path.stat().st_mtime, reverse=True)
-
-
-def _alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
+    ours = re.compile(re.escape(f"{site.name}.{word}-{PREFIX}") + "[0-9a-f]{8}")
+    found = [path for path in site.parent.iterdir() if ours.fullmatch(path.name)]
+    left = [path for path in found if (path / MARKER).is_file() or not any(path.iterdir())]
+    return sorted(left, key=lambda path: path.stat().st_mtime, reverse=True)

@@ -99,13 +99,20 @@ class Store:
     def __enter__(self) -> Store:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.close()
+        except sqlite3.Error:
+            if kind is None:  # else the first error is the one to tell
+                raise
 
     def close(self) -> None:
         """Fold the write-ahead log into the file and close it."""
         if not self._reading:
-            self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                self._db.close()
         self._db.close()
 
     @contextmanager
@@ -195,8 +202,17 @@ class Store:
             )
 
     def run(self) -> dict[str, Any]:
-        """Return what was stored about the last run: its suite, its trials' ids, the seconds spent."""
-        return {key: json.loads(value) for key, value in self.rows("SELECT key, value FROM run")}
+        """Return what was stored about the last run: its suite, its trials' ids, the seconds spent.
+
+        Raises StoreError where that is damaged.
+        """
+        found = list(self.rows("SELECT key, value FROM run"))
+        try:
+            return {key: json.loads(value) for key, value in found}
+        except ValueError as error:
+            raise StoreError(
+                f"results file {self.path}: expected JSON in table run, found: {error}"
+            ) from None
 
     def environments(self) -> list[dict[str, str]]:
         """Return the environments that the stored trials were trained in."""

@@ -59,9 +59,12 @@ class Page:
 
 
 def slug(name: str) -> str:
-    """A name as part of a file's name: itself where it is plain, else its letters with a digest behind."""
+    """A name as part of a file's name: itself where it is plain, else its letters with a digest behind.
+
+    `index` has a digest too: a list stands under that name.
+    """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if plain == name and len(plain) <= LONGEST_SLUG:
+    if plain == name and plain != "index" and len(plain) <= LONGEST_SLUG:
         return plain
     return f"{plain[:LONGEST_SLUG]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
 

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import reports.site
-from reports import svg
+from reports import render, svg
 from reports.charts import DASHES, HUES, line_styles
 from reports.editions import Source, editions, started
 from reports.leaderboard import summarise
@@ -357,3 +357,20 @@ def test_with_an_address_feed_and_sitemap_are_absolute(runs):
 def test_a_site_of_undated_runs_has_a_feed_without_entries(runs):
     feed = light([source(runs["undated"])])["feed.xml"]
     assert entries(feed) == [] and ElementTree.fromstring(feed).findtext(f"{ATOM}updated")
+
+
+def test_a_name_that_a_list_has_gets_a_digest():
+    assert slug("index").startswith("index-") and slug("indexes") == "indexes"
+
+
+def test_a_page_title_has_no_signs_that_steer_and_is_escaped_once():
+    values = {
+        "title": "a<\u202e\x1b>",
+        "static": "s",
+        "figures": {},
+        "blocks": {},
+        "target": "t",
+        "started": "",
+    }
+    text = render.template("moved.html.j2").render(values)
+    assert "<title>a&lt;��&gt; " in text

@@ -243,14 +243,35 @@ def test_what_tells_a_folder_as_ours_goes_last(tmp_path, monkeypatch):
 
 
 def test_folders_that_only_look_like_leftovers_stay(runs, tmp_path, small):
-    for name in ("site.old", "site.new", "site.old-x", "site.old-99999999", f"site.new-{os.getppid()}"):
+    for name in ("site.old", "site.new", "site.old-x", "site.old-99999999", "site.new-publish-0000000a"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "mine").touch()
-    (tmp_path / f"site.new-{os.getppid()}" / MARKER).touch()  # of a process that lives
+    (tmp_path / "site.old-99999999" / MARKER).touch()  # a copy that somebody made
     before = bytes_of(tmp_path)
     publish.write([runs / "new"], tmp_path / "site")
     publish.write([runs / "new"], tmp_path / "site")
     assert before.items() <= bytes_of(tmp_path).items()
+
+
+def test_a_leftover_of_a_dead_process_goes_whatever_its_number(tmp_path):
+    site = tmp_path / "site"
+    with pytest.raises(KeyError), site_folder.beside(site) as new:
+        (new / MARKER).touch()
+        shutil.copytree(new, tmp_path / "kept")
+        left = new
+        raise KeyError
+    (tmp_path / "kept").rename(left)
+    site_folder.heal(site)
+    assert os.listdir(tmp_path) == []
+
+
+def test_one_process_at_a_time_publishes_a_site(tmp_path):
+    with site_folder.held(tmp_path / "site"):
+        with pytest.raises(PublishError, match="another process is publishing it"):
+            publish.write([], tmp_path / "site")
+        with site_folder.held(tmp_path / "other"):
+            pass
+    assert os.listdir(tmp_path) == []
 
 
 def test_somebody_elses_files_stay_and_folders_are_refused(runs, tmp_path, small):
@@ -371,6 +392,42 @@ def test_files_that_somebody_put_on_the_branch_stay(runs, repository, small):
     published(runs, repository)
     assert git("show", "gh-pages:CNAME", cwd=repository) == "three"
     assert git("show", "gh-pages:index.html", cwd=repository) == "second"
+
+
+def site_of(folder, **files):
+    """A site's folder by hand, with a suite and what tells it as ours."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, text in {"index.html": "a", "smoke/index.html": "b", **files}.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    own = sorted(path.name for path in folder.iterdir())
+    (folder / MARKER).write_text("".join(f"{name}\n" for name in own))
+
+
+@pytest.mark.parametrize("relative", [True, False])
+def test_from_a_folder_below_the_top_what_somebody_put_on_the_branch_stays(relative, repository):
+    site = Path("site") if relative else repository / "below/site"
+    site_of(site, **{"gone/index.html": "c"})
+    branches.commit(branches.find("gh-pages", MARKER), site, "one\n", MARKER)
+    out = repository.parent / "out"
+    git("worktree", "add", "-q", str(out), "gh-pages", cwd=repository)
+    for name in ("CNAME", "docs/deep/a.md", "run\tme.sh"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("mine")
+    (out / "run\tme.sh").chmod(0o755)
+    git("add", ".", cwd=out)
+    git("commit", "-qm", "mine", cwd=out)
+    git("worktree", "remove", str(out), cwd=repository)
+    site_of(site, **{"index.html": "second"})
+    branches.commit(branches.find("gh-pages", MARKER), site, "two\n", MARKER)
+    rows = git("ls-tree", "-r", "--full-tree", "-z", "gh-pages", cwd=repository).split("\0")
+    modes = {row.partition("\t")[2]: row[:6] for row in rows if row}
+    mine = {"CNAME": "100644", "docs/deep/a.md": "100644", "run\tme.sh": "100755"}
+    assert modes == dict.fromkeys(("index.html", "smoke/index.html", MARKER), "100644") | mine
+    assert git("show", "gh-pages:index.html", cwd=repository) == "second"
+    site_of(site, **{"docs/index.html": "a suite of that name"})
+    with pytest.raises(branches.BranchError, match="expected no docs of somebody else's"):
+        branches.commit(branches.find("gh-pages", MARKER), site, "three\n", MARKER)
 
 
 @pytest.mark.parametrize(

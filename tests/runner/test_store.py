@@ -288,3 +288,18 @@ def test_a_trial_goes_by_the_name_that_the_last_grid_gave_it(tmp_path):
         store.add([result("a")], ENVIRONMENT)
         describe(store, {"a": ["gauss-nested", "./linear"]}, "./linear")
         assert set(frames.results(store, {}).records.architecture) == {"./linear"}
+
+
+def test_a_damaged_description_names_the_file_and_closing_hides_no_error(tmp_path):
+    path = tmp_path / "results.db"
+    with Store(path) as store:
+        store.describe({"suite": 1, "trials": 2})
+    with sqlite3.connect(path) as db:
+        db.execute("UPDATE run SET value = '{' WHERE key = 'trials'")
+    db.close()
+    with pytest.raises(StoreError, match=r"results\.db: expected JSON in table run"), Store(path) as store:
+        store.run()
+    with pytest.raises(KeyError), Store(path) as store:
+        rows = store.rows("SELECT key FROM run")
+        next(rows)
+        raise KeyError
