@@ -58,6 +58,7 @@ def compare(
         a, b = finished.named(run, first), finished.named(run, second)
     else:
         run, a, b = finished.with_both(first, second)
+        click.echo(f"run: {run.folder}", err=True)  # chosen by what is there, so say which
     if a == b:
         raise click.UsageError(f"expected two architectures, found {a} twice")
     found = comparing.compare(run.results, a, b, BY_KEY[measure])

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import SMOKE, call
+from pages import page_text
 
-from reports.render import page_text, terminal
+from reports.render import terminal
 from runner.frames import results
 from runner.store import FILE, Store
 

@@ -200,7 +200,7 @@ def test_a_run_with_failures_reports_the_rest_and_exits_with_3(learners, tmp_pat
     row = board[(board.architecture == "mine") & (board.task == "overall") & (board.budget == 1280)].iloc[0]
     assert row.ok < row.total
     assert np.isnan(row.information_gap)
-    assert "loss not finite at step 1" in (tmp_path / "run/report/index.html").read_text()
+    assert "loss not finite at step 1" in (tmp_path / "run/report/architectures/index.html").read_text()
     assert cli._run_and_show(suite, options, "none") == cli.TRIALS_FAILED
     assert "nothing to train" in capsys.readouterr().err
 
@@ -229,7 +229,7 @@ def test_a_shift_of_the_priors_gives_a_raw_and_a_corrected_row(tmp_path):
     assert gap[shifted, "oracle-mle"] < 0.05
     board = pd.read_csv(tmp_path / "run/leaderboard.csv").query("task == 'overall'")
     assert board.set_index("architecture").loc[["mlp-16x16", twin], "rank"].tolist() == [2, 1]
-    assert "corrected for the test law" in (tmp_path / "run/report/index.html").read_text()
+    assert "corrected for the test law" in (tmp_path / "run/report/architectures/index.html").read_text()
 
 
 def test_the_correction_is_bayes_rule_for_other_priors():
