@@ -23,7 +23,12 @@ def folder(tmp_path_factory):
         out = call(*SMOKE, "--output", f"runs/{name}", "--format", "none", cwd=folder)
         assert out.returncode == 0, out.stderr
     seeds = "(SELECT id FROM trial WHERE seed > 2)"
-    edited(folder, "few", *(f"DELETE FROM {table} WHERE {key} IN {seeds}" for table, key in CHILDREN))
+    edited(
+        folder,
+        "few",
+        *(f"DELETE FROM {table} WHERE {key} IN {seeds}" for table, key in CHILDREN),
+        home="runs",
+    )
     return folder
 
 
@@ -34,15 +39,15 @@ def state(folder: Path):
     }
 
 
-def edited(folder, name, *queries):
-    """A copy of the first run, with some numbers changed."""
-    target = folder / "runs" / name
+def edited(folder, name, *queries, home="copies"):
+    """A copy of the first run, with some numbers changed; outside runs/, where all tests look for runs."""
+    target = folder / home / name
     shutil.copytree(folder / "runs/smoke", target)
     with sqlite3.connect(target / FILE) as db:
         for query in queries:
             db.execute(query)
     db.close()
-    return f"runs/{name}"
+    return f"{home}/{name}"
 
 
 ROW = "trial IN (SELECT id FROM trial WHERE architecture = 'mlp-16x16')"
