@@ -75,7 +75,7 @@ def test_worse_is_exit_code_one_and_better_is_none(folder):
     assert call("diff", worse, "runs/smoke", cwd=folder).returncode == 0
     assert call("diff", "runs/smoke", worse, "--ratio", "1.3", cwd=folder).returncode == 0
     text = call("diff", "runs/smoke", worse, "--format", "markdown", cwd=folder).stdout
-    assert text.startswith("### Worse: runs/smoke → runs/worse\n")
+    assert text.startswith("### Worse: runs/smoke → copies/worse\n")
     assert "| mlp-16x16      | overall |      1,280 |        1.20 |" in text
 
 
