@@ -95,10 +95,7 @@ def bundle() -> str:
         return path.read_text(encoding="utf-8")
     except OSError:
         pass
-    notice = (
-        "/* Vega, Vega-Lite and vega-embed, bundled by vl-convert; BSD-3-Clause, https://vega.github.io */\n"
-    )
-    text = notice + str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
+    text = NOTICE + str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_suffix(f".{os.getpid()}")

@@ -22,7 +22,6 @@ from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
 from reports.trials import largest_budget, names
 from reports.words import at, batches, fixed, learned
 
-SHADES = 6
 CENTRES = (
     "A gap is the geometric mean over seeds",
     "A task's gap is the geometric mean over seeds, the overall gap the geometric mean of these over tasks",
