@@ -12,13 +12,14 @@ import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, grad_and_value, vmap
+from torch.utils._pytree import tree_leaves
 
 from benchmarks.architecture import Network, Recipe
 from benchmarks.architectures.losses import loss as loss_of
@@ -26,7 +27,8 @@ from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.modules import Liftable
 from runner.optimiser import schedule, update
-from runner.stacks import STACK_SIZE
+from runner.program import Program
+from runner.stacks import places
 
 Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
@@ -40,7 +42,7 @@ class Snapshot:
 
     networks: their numbers in the stack; weights and buffers: {name: (networks, ...)}, averaged where the
     recipe says so; diverged: (networks,) the step at which a network's loss stopped being finite, 0 where it
-    hasn't; seconds: training time so far of one place in the program, without the first step, which compiles.
+    hasn't; seconds: training time so far of one place in a program, without drawing examples and compiling.
     """
 
     step: int
@@ -53,6 +55,20 @@ class Snapshot:
     def state(self, place: int) -> Tensors:
         """Return a copy of the weights and buffers at one place."""
         return {name: each[place].clone() for name, each in (self.weights | self.buffers).items()}
+
+
+@dataclass
+class Group:
+    """The networks that one program trains together: places hold their numbers, state what training changes.
+
+    xs, targets and dropped: the chunk of mini-batches and dropout masks that is being trained on.
+    """
+
+    places: list[int]
+    state: dict[str, Any]
+    xs: Tensor = field(default_factory=lambda: torch.empty(0))
+    targets: Tensor = field(default_factory=lambda: torch.empty(0))
+    dropped: Tensors = field(default_factory=dict)
 
 
 class Training:
@@ -74,34 +90,32 @@ class Training:
 
         draw(networks, count) returns the next mini-batches of some networks: x (count, networks, batch, d)
         and targets, labels (count, networks, batch) or probabilities (count, networks, batch, k). mode is
-        "compiled" or "eager". A compiled program always has STACK_SIZE places, the empty ones filled with
-        copies of the first network: the compiler chooses vector or scalar code, which round differently, by
-        the size of each loop, so only programs of one size give one network the same bits. liftable: what
-        is known of the module; one that can't be lifted has to be alone. noise: a generator for each
-        network, from which its dropout masks come. Raises ValueError where a compiled stack has more
-        networks than places.
+        "compiled" or "eager". Compiled programs of an architecture always have the same number of places,
+        the empty ones filled with copies of the first network: the compiler chooses vector or scalar code,
+        which round differently, by the size of each loop, so only programs of one size give one network the
+        same bits. liftable: what is known of the module; one that can't be lifted has to be alone. noise: a
+        generator for each network, from which its dropout masks come.
         """
         self._recipe, self._draw, self._steps = network.recipe, draw, steps
-        self._device, self._noise = device, noise
+        self._device, self._mode, self._noise = device, mode, noise
         self._networks = list(range(len(modules)))
-        self._places = _places(len(modules), mode)
         liftable = liftable or Liftable()
-        placed = [modules[place] for place in self._places]
-        self._state = _initial_state(placed, self._recipe, device, liftable.moving)
+        self._groups = [
+            Group(places, _initial_state([modules[i] for i in places], self._recipe, device, liftable.moving))
+            for places in _places(modules, mode)
+        ]
         self._step = _training_step(modules[0], self._recipe, liftable)
+        self._program: Program | None = None
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
-        if mode == "compiled":
-            torch.compiler.reset()  # a program must not depend on what was compiled before it in this process
-            self._step = torch.compile(self._step, dynamic=False, fullgraph=True)
         self._scalars = schedule(self._recipe, steps, device)
         self._masks: Masks | None = None
         self._module = modules[0]
         self._seconds, self._done = 0.0, 0
 
     def advance(self, step: int) -> None:
-        """Train up to a step; the first alone, because it compiles."""
-        for mark in sorted({1, step, *range(CHUNK, step, CHUNK)}):
+        """Train up to a step."""
+        for mark in sorted({step, *range(CHUNK, step, CHUNK)}):
             if mark > self._done:
                 if self._done % CHUNK == 0:
                     self._load(min(CHUNK, self._steps - self._done))
@@ -109,32 +123,49 @@ class Training:
 
     def _load(self, count: int) -> None:
         """Draw the next chunk of mini-batches, and the masks that go with it."""
-        drawn = self._draw(self._networks, count)
-        self._xs, self._targets = (
-            torch.from_numpy(np.take(part, self._places, axis=1)).to(self._device) for part in drawn
-        )
+        x, targets = self._draw(self._networks, count)
         if self._masks is None:
-            self._masks = Masks(self._module, torch.zeros(self._xs.shape[2:]))
-        self._dropped: Tensors = {}
+            self._masks = Masks(self._module, torch.zeros(x.shape[2:]))
+        masks: Tensors = {}
         if self._masks.shapes and not self._alone:
             masks = self._masks.chunk([self._noise[network] for network in self._networks], count)
-            self._dropped = {name: mask[:, self._places].to(self._device) for name, mask in masks.items()}
+        for group in self._groups:
+            group.xs, group.targets = (
+                # Not by an index, which may return another order in memory than the program was compiled for.
+                torch.from_numpy(np.take(part, group.places, axis=1)).to(self._device)
+                for part in (x, targets)
+            )
+            group.dropped = {name: mask[:, group.places].to(self._device) for name, mask in masks.items()}
+        if self._mode == "compiled" and self._program is None:
+            self._program = Program(self._step, *self._arguments(self._groups[0], 0))
+
+    def _arguments(self, group: Group, i: int) -> tuple[Any, ...]:
+        """Return what the step with number i takes."""
+        at = i % CHUNK
+        dropped = {name: masks[at] for name, masks in group.dropped.items()}
+        if dropped and self._masks:
+            dropped = self._masks.scaled(dropped)
+        return group.state, self._scalars[i], group.xs[at], group.targets[at], dropped
 
     def _run(self, mark: int) -> None:
         clock = time.perf_counter()
-        # Only the first step compiles: a program made anew in mid-run could round differently.
-        stance = torch.compiler.set_stance("fail_on_recompile" if self._done else "default")
-        with stance, self._own_randomness():
-            for i in range(self._done, mark):
-                at = i % CHUNK
-                dropped = {name: masks[at] for name, masks in self._dropped.items()}
-                if dropped and self._masks:
-                    dropped = self._masks.scaled(dropped)
-                self._step(self._state, self._scalars[i], self._xs[at], self._targets[at], dropped)
+        with self._own_randomness():
+            for group in self._groups:  # one after the other: what a group needs stays in the cache
+                if self._program:
+                    self._run_program(self._program, group, mark)
+                else:
+                    for i in range(self._done, mark):
+                        self._step(*self._arguments(group, i))
         if self._device == "cuda":
             torch.cuda.synchronize()
-        self._seconds += (time.perf_counter() - clock) / len(self._places) if self._done else 0.0
+        places = sum(len(group.places) for group in self._groups)
+        self._seconds += (time.perf_counter() - clock) / places
         self._done = mark
+
+    def _run_program(self, program: Program, group: Group, mark: int) -> None:
+        state = tree_leaves(group.state)
+        for i in range(self._done, mark):
+            program(state + tree_leaves(self._arguments(group, i)[1:]))
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -153,27 +184,32 @@ class Training:
     def keep(self, networks: Sequence[int]) -> None:
         """Go on with some of the networks alone; of an eager stack only, where it changes no bits."""
         at = [self._networks.index(network) for network in networks]
+        (group,) = self._groups
         for key in ("weights", "buffers", "mean", "square", "average"):
-            self._state[key] = {name: each[at].clone() for name, each in self._state[key].items()}
-        self._state["diverged"] = self._state["diverged"][at].clone()
-        self._xs, self._targets = self._xs[:, at], self._targets[:, at]
-        self._dropped = {name: masks[:, at] for name, masks in self._dropped.items()}
+            group.state[key] = {name: each[at].clone() for name, each in group.state[key].items()}
+        group.state["diverged"] = group.state["diverged"][at].clone()
+        group.xs, group.targets = group.xs[:, at], group.targets[:, at]
+        group.dropped = {name: masks[:, at] for name, masks in group.dropped.items()}
+        group.places = list(range(len(networks)))
         self._networks = list(networks)
-        self._places = list(range(len(networks)))
 
     def snapshot(self) -> Snapshot:
         """Return a copy of what the networks are now."""
-        count, state = len(self._networks), self._state
         # Averaged where the recipe says so: weights, and what batch norm counts along with them.
-        source, buffers = state["weights"] | state["average"], state["buffers"] | state["average"]
+        states = [group.state for group in self._groups]
+        now = [state["weights"] | state["buffers"] | state["average"] for state in states]
         return Snapshot(
             step=self._done,
             networks=tuple(self._networks),
-            weights={name: source[name][:count].clone() for name in state["weights"]},
-            buffers={name: buffers[name][:count].clone() for name in state["buffers"]},
-            diverged=state["diverged"][:count].cpu().numpy().copy(),
+            weights={name: self._joined([each[name] for each in now]) for name in states[0]["weights"]},
+            buffers={name: self._joined([each[name] for each in now]) for name in states[0]["buffers"]},
+            diverged=self._joined([state["diverged"] for state in states]).cpu().numpy(),
             seconds=self._seconds,
         )
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """Return tensors of all groups as one of all networks, a copy without what fills a program."""
+        return torch.cat(list(parts))[: len(self._networks)]
 
 
 def evaluated(module: nn.Module) -> nn.Module:
@@ -192,13 +228,14 @@ def outputs(module: nn.Module, state: Tensors, x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def _places(count: int, mode: str) -> list[int]:
-    """Return which network each place of the program holds."""
+def _places(modules: Sequence[nn.Module], mode: str) -> list[list[int]]:
+    """Return which network each place of each program holds."""
+    every = list(range(len(modules)))
     if mode != "compiled":
-        return list(range(count))
-    if count > STACK_SIZE:
-        raise ValueError(f"a compiled stack has {STACK_SIZE} places, {count} networks don't fit")
-    return [*range(count), *[0] * (STACK_SIZE - count)]
+        return [every]
+    size = places(sum(weight.numel() for weight in modules[0].parameters() if weight.requires_grad), mode)
+    groups = [every[i : i + size] for i in range(0, len(every), size)]
+    return [group + [group[0]] * (size - len(group)) for group in groups]
 
 
 def _initial_state(
@@ -227,11 +264,11 @@ def _initial_state(
     }
 
 
-def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable) -> Callable[..., None]:
-    """Return the program of one step: gradients, optimiser and weight averaging, in place on the state."""
+def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable) -> Callable[..., Tensor]:
+    """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses."""
     gradients = (_alone if liftable.reason else _lifted)(module, loss_of(recipe), liftable.moving)
 
-    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> None:
+    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> Tensor:
         gradient, (value, moved) = gradients(state["weights"], state["buffers"] | dropped, x, targets)
         state["step"].add_(1)
         fails = (state["diverged"] == 0) & ~torch.isfinite(value)
@@ -243,6 +280,7 @@ def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable) -> Cal
         for name, average in state["average"].items():
             now = state["weights"][name] if name in state["weights"] else state["buffers"][name]
             average.add_(scalars[2] * (now - average))
+        return torch.as_tensor(value)
 
     return step
 

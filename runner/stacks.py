@@ -13,7 +13,8 @@ from benchmarks.architecture import Architecture, Estimator, Network, Reference
 from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
-STACK_SIZE = 32  # places in a compiled program: whole vectors, and few enough for the processor's cache
+STACK_SIZE = 32  # networks in a stack
+CACHED = 400_000  # bytes of weights and optimiser state beside which a program's layers fit in a core's cache
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_FROM = 8  # inputs from which on reading examples is faster than drawing them
 SHARED_BYTES = 2 * 2**30
@@ -49,6 +50,17 @@ class Stack:
     def networks(self) -> int:
         """Networks that train side by side, none where it isn't networks that it holds."""
         return 0 if self.mode == "none" else sum(trial.members for trial in self.trials)
+
+
+def places(parameters: int, mode: str) -> int:
+    """Return how many networks one program trains at once; compiled ones have a size that is theirs for good.
+
+    As many as stay in the processor's cache, weights and both moments in float32 each; 32 divides by it.
+    """
+    if mode != "compiled":
+        return STACK_SIZE
+    fit = CACHED // (12 * max(1, parameters))
+    return next((size for size in (32, 16, 8, 4) if size <= fit), 2)
 
 
 def stacked(
