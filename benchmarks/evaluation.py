@@ -9,7 +9,8 @@ from functools import cached_property
 import numpy as np
 
 from benchmarks import quadrature, sampling
-from benchmarks.regions import Points, Rule, as_networks_see, atoms, region_weights
+from benchmarks.layout import by_class
+from benchmarks.regions import Averages, Points, Rule, as_networks_see, atoms, region_weights
 from benchmarks.task import Array, Task, TaskError, bayes_rule, checked_log_joint, logsumexp, over_classes
 
 RESOLUTION = 2.0**-24  # of float32, to which the points are rounded
@@ -43,6 +44,33 @@ class Evaluation:
         """The weights of all regions as rows, (regions, n)."""
         return np.stack(list(self.weights.values()))
 
+    @cached_property
+    def by_class(self) -> Array:
+        """log_posterior (n, k) in the layout that metrics are fastest on."""
+        return by_class(self.log_posterior)
+
+    @cached_property
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule on all points, and behind it the checks, each with its points as indices."""
+        every = np.arange(len(self.x))
+        checks = [replace(rule, points=every[rule.points]) for rule in self.checks]
+        return Rule(every, self.weights), *checks
+
+    @cached_property
+    def everywhere(self) -> Averages:
+        """Averages over points: under each rule, then at the end of each tail, in every region."""
+        return self._averages(list(self.weights))
+
+    @cached_property
+    def overall(self) -> Averages:
+        """The same in region `all` alone."""
+        return self._averages(["all"])
+
+    def _averages(self, regions: Sequence[str]) -> Averages:
+        rows = [(np.asarray(rule.points), rule.weights[region]) for rule in self.rules for region in regions]
+        ends = [tail[-1] for tail in self.tails]
+        return Averages.of(rows + [(end, self.weights[region][end]) for end in ends for region in regions])
+
     @property
     def classes(self) -> int:
         """Number of classes."""
@@ -70,11 +98,17 @@ class Evaluation:
     def information(self) -> float:
         """I(X;C) in nats: the expected KL of predicting the class priors everywhere."""
         log_prior = np.broadcast_to(self.log_prior, self.log_posterior.shape)
-        return float(expectation(kl(self.log_posterior, log_prior), self.weights["all"]))
+        # Summed as scores are, so that predicting the priors has a gap of exactly 1.
+        return float(self.overall(kl(self.by_class, log_prior)[None])[0, 0])
+
+    @cached_property
+    def informations(self) -> Array:
+        """I(X;C) under each of the rules, (1 + checks,)."""
+        return np.array([self.information, *(part.information for part in self.restrictions)])
 
     @cached_property
     def restrictions(self) -> tuple[Evaluation, ...]:
-        """The evaluation on each of its check rules, for measures that need all of it."""
+        """The evaluation on each of its check rules, for what is known of the task alone."""
         return tuple(
             replace(
                 self,
@@ -90,26 +124,40 @@ class Evaluation:
     def integration_error(
         self, value: float, checks: Sequence[float], resolution: float = RESOLUTION
     ) -> float:
-        """Return the integration error of a number, from what each check rule says, and what rounding adds.
+        """Return the integration error of one number; see `integration_errors`."""
+        return float(self.integration_errors(np.array([value]), np.array([checks]), resolution)[0])
+
+    def integration_errors(
+        self, values: Array, checks: Array, resolution: float | Array = RESOLUTION
+    ) -> Array:
+        """Return the integration errors (m,) of numbers (m,), from what each check rule says (m, checks).
 
         Of replicates: two standard errors, and the bias that their smaller size shows (a jackknife's
         estimate). Of coarser rules: the largest disagreement, each times its factor, and the value times
-        what the density's integral is off. NaN where there is no number.
+        what the density's integral is off. To either comes what rounding adds. NaN where there is no number.
         """
-        if not np.isfinite(value):
-            return float("nan")
-        differences = np.array(checks, dtype=np.float64) - value
-        there = ~np.isnan(differences)
-        if self.replicates:
-            found, count = differences[there], int(there.sum())
-            if count < 2:
-                return float("nan")
-            error = 2 * found.std(ddof=1) / np.sqrt(count) + abs(found.mean()) / (count - 1)
-        else:
-            factors = np.array([rule.factor for rule in self.checks])
-            error = max(np.abs(differences * factors)[there], default=float("nan") if len(checks) else 0.0)
-        off = 0.0 if np.isnan(self.error) else self.error
-        return float(error) + (resolution + (off if resolution else 0.0)) * abs(value)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            differences = np.ascontiguousarray(checks - values[:, None])
+            there = ~np.isnan(differences)
+            error = (self._spread if self.replicates else self._largest)(differences, there)
+            off = 0.0 if np.isnan(self.error) else self.error
+            relative = np.where(np.asarray(resolution) > 0, resolution + off, 0.0)
+            error = error + relative * np.abs(values)
+        return np.where(np.isfinite(values), error, np.nan)
+
+    def _spread(self, differences: Array, there: Array) -> Array:
+        count = there.sum(axis=1)
+        mean = np.where(there, differences, 0.0).sum(axis=1) / count
+        squares = np.where(there, (differences - mean[:, None]) ** 2, 0.0).sum(axis=1)
+        error = 2 * np.sqrt(squares / (count - 1) / count) + np.abs(mean) / (count - 1)
+        return np.where(count < 2, np.nan, error)
+
+    def _largest(self, differences: Array, there: Array) -> Array:
+        if not self.checks:
+            return np.zeros(len(differences))
+        factors = np.array([rule.factor for rule in self.checks])
+        error = np.where(there, np.abs(differences * factors), -np.inf).max(axis=1)
+        return np.where(there.any(axis=1), error, np.nan)
 
 
 def expectation(values: Array, weights: Array) -> Array:

@@ -6,29 +6,26 @@ p is the exact posterior and q the model's, both as logs: log_p (n, k), log_q (r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from benchmarks.evaluation import RESOLUTION, Evaluation, expectation, kl
+from benchmarks.layout import at_class, most_probable, stacked
 from benchmarks.regions import WINDOW
-from benchmarks.shape import (
-    ZEROS,
-    calibration_split,
-    crossing_measures,
-    ece,
-    information_gap,
-    split_by_class,
-)
+from benchmarks.shape import calibration_split, crossing_measures, ece, split_by_class
 from benchmarks.task import Array, over_classes
 
 ROUNDING = 1e-12  # zeros of q with less p-mass than this are rounding, not belief
-HAVE_EXPECTED_KL = ("information_gap", "binning_residual", "binning_residual_ovr")
+RESIDUALS = ("binning_residual", "binning_residual_ovr")
 EPSILON = 2.0**-52
 LOG_TINY = -745.0  # log of the smallest positive float64, what such zeros become
 DIVERGENT = "divergent tail"
+ZEROS = "q has zeros"  # why expected KL is infinite
+NO_INFORMATION = 1e-12  # nats
+NONE_THERE = "x says nothing about the class: I(X;C) is 0"
 
 
 class Score(NamedTuple):
@@ -46,9 +43,10 @@ class Metric:
     """A named measure.
 
     kind: "pointwise", fn(log_p (n, k), log_q (r, n, k)) -> (r, n), averaged under the weights of each of
-    its regions; "shape", fn(evaluation, log_q (n, k)) -> {name: Value} for this metric and those that share
-    its work, empty where it doesn't apply; "record", measured by the engine or computed from records in
-    reports, without fn. direction: -1 where less is better, 1 where more is better, 0 for neither.
+    its regions; "ratio", expected KL over I(X;C); "shape", fn(evaluation, log_q (n, k)) -> {name: Value} for
+    this metric and those that share its work, empty where it doesn't apply; "record", measured by the engine
+    or computed from records in reports, without fn. direction: -1 where less is better, 1 where more is
+    better, 0 for neither.
     """
 
     name: str
@@ -73,8 +71,7 @@ def squared_error(log_p: Array, log_q: Array) -> Array:
 def excess_error(log_p: Array, log_q: Array) -> Array:
     """Return the error probability of q's choice less that of the best choice at each point, (r, n)."""
     p = np.exp(log_p)
-    choice = np.argmax(log_q, axis=-1)
-    return np.asarray(over_classes(np.max, p) - p[np.arange(len(p)), choice])
+    return np.asarray(over_classes(np.max, p) - at_class(p, most_probable(log_q)))
 
 
 def nll(log_p: Array, log_q: Array) -> Array:
@@ -111,7 +108,7 @@ _OVR = "more than two classes: one against the rest, their mean: "
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("information_gap", "1", -1, "shape", "expected KL over I(X;C)", information_gap),
+        Metric("information_gap", "1", -1, "ratio", "expected KL over I(X;C)"),
         Metric("expected_kl", "nats", -1, "pointwise", "E KL(p || q)", kl, everywhere=True),
         Metric("tv", "1", -1, "pointwise", "E total variation", total_variation, everywhere=True),
         Metric("excess_error", "1", -1, "pointwise", "error rate less the Bayes error", excess_error),
@@ -158,45 +155,111 @@ def rounded(evaluation: Evaluation, log_q: Array) -> tuple[Array, float]:
 
 def score(evaluation: Evaluation, log_q: Array) -> list[Score]:
     """Return every measure of one model with its integration error, from log q (n, k) at the points."""
-    log_q, mass = rounded(evaluation, log_q)
-    scores = [Score("rounded_mass", "all", mass, 0.0)]
+    return scores(evaluation, [log_q])[0]
+
+
+def scores(evaluation: Evaluation, models: Sequence[Array]) -> list[list[Score]]:
+    """Return every measure of models with its integration error, from each one's log q (n, k) at the points.
+
+    No score depends on which other models are scored with it.
+    """
+    kept = [rounded(evaluation, each) for each in models]
+    found = [[Score("rounded_mass", "all", mass, 0.0)] for _, mass in kept]
+    log_q = stacked([each for each, _ in kept])
     for metric in METRICS.values():
         if metric.kind == "pointwise":
-            scores.extend(_pointwise_scores(metric, evaluation, log_q))
-    settles = not any(s.metric == "expected_kl" and s.region == "all" and s.reason for s in scores)
-    for fn in dict.fromkeys(metric.fn for metric in METRICS.values() if metric.kind == "shape"):
-        assert fn is not None
-        scores.extend(_shape_scores(fn, evaluation, log_q, settles))
-    return scores
+            averaged = _averaged(metric, evaluation, log_q)
+            if metric.fn is kl:
+                _extend(found, _gap(evaluation, averaged))
+            _extend(found, _pointwise_scores(metric, evaluation, averaged))
+    _extend(found, _shape_scores(evaluation, log_q))
+    for own in found:
+        infinite = next(s.reason for s in own if s.metric == "expected_kl" and s.region == "all")
+        if infinite:  # then so is what is left of it
+            own[:] = [
+                s._replace(value=np.inf, error=np.nan, reason=infinite) if s.metric in RESIDUALS else s
+                for s in own
+            ]
+    return found
 
 
-def _pointwise_scores(metric: Metric, evaluation: Evaluation, log_q: Array) -> Iterator[Score]:
+def _extend(found: list[list[Score]], more: Iterable[list[Score]]) -> None:
+    for own, new in zip(found, more, strict=True):
+        own.extend(new)
+
+
+class _Averaged(NamedTuple):
+    """Averages of r models in g regions under c check rules.
+
+    values (r, g); checks (r, g, c); diverges (r, g): whether there is no average.
+    """
+
+    values: Array
+    checks: Array
+    diverges: Array
+
+
+def _averaged(metric: Metric, evaluation: Evaluation, log_q: Array) -> _Averaged:
     assert metric.fn is not None
-    values = metric.fn(evaluation.log_posterior, log_q[None])[0]
-    regions = len(evaluation.weights) if metric.everywhere else 1
-    averages = expectation(values, evaluation.table[:regions])
-    checks = [expectation(values[rule.points], rule.table[:regions]) for rule in evaluation.checks]
-    for i, (region, weights) in enumerate(list(evaluation.weights.items())[:regions]):
-        value = float(averages[i])
-        if region != WINDOW and divergent(evaluation, values, weights, value):
-            yield Score(metric.name, region, np.inf, np.nan, DIVERGENT)
-        else:
-            error = evaluation.integration_error(value, [check[i] for check in checks])
-            zeros = metric.fn is kl and value == np.inf
-            if 0 < abs(value) < EPSILON:  # less than a sum of terms near 1 can tell, whatever the rules say
-                error = max(error, EPSILON)
-            yield Score(metric.name, region, value, error, ZEROS if zeros else "")
+    at_points = metric.fn(evaluation.by_class, log_q)
+    averages = evaluation.everywhere if metric.everywhere else evaluation.overall
+    regions = list(evaluation.weights) if metric.everywhere else ["all"]
+    found = averages(at_points).reshape(len(log_q), -1, len(regions))
+    rules = 1 + len(evaluation.checks)
+    values, checks, ends = found[:, 0], found[:, 1:rules], found[:, rules:]
+    diverges = np.zeros(values.shape, dtype=bool)
+    # Only where the range's end counts is there more to look at.
+    for model, region in zip(
+        *np.nonzero(~(abs(ends) <= 1e-6 * abs(values[:, None])).all(axis=1)), strict=True
+    ):
+        if (name := regions[region]) != WINDOW:
+            total = float(values[model, region])
+            diverges[model, region] = divergent(evaluation, at_points[model], evaluation.weights[name], total)
+    return _Averaged(values, np.ascontiguousarray(np.moveaxis(checks, 1, 2)), diverges)
 
 
-def _shape_scores(
-    fn: Callable[..., Any], evaluation: Evaluation, log_q: Array, settles: bool
-) -> Iterator[Score]:
-    parts = zip(evaluation.restrictions, evaluation.checks, strict=True)
-    checks = [fn(part, log_q[rule.points]) for part, rule in parts]
-    for name, (value, reason) in fn(evaluation, log_q).items():
-        if name in HAVE_EXPECTED_KL and not settles:
-            yield Score(name, "all", np.inf, np.nan, DIVERGENT)
-            continue
-        resolution = 0.0 if METRICS[name].unit == "count" else RESOLUTION
-        error = evaluation.integration_error(value, [check[name].value for check in checks], resolution)
-        yield Score(name, "all", value, error, reason)
+def _pointwise_scores(metric: Metric, evaluation: Evaluation, found: _Averaged) -> Iterator[list[Score]]:
+    values, checks, diverges = found
+    errors = evaluation.integration_errors(values.ravel(), checks.reshape(values.size, -1)).reshape(
+        values.shape
+    )
+    # Less than a sum of terms near 1 can tell, whatever the rules say.
+    errors = np.where((abs(values) > 0) & (abs(values) < EPSILON), np.fmax(errors, EPSILON), errors)
+    rows = (each.tolist() for each in (values, errors, diverges))
+    for numbers in zip(*rows, strict=True):
+        own = zip(evaluation.weights, *numbers, strict=False)  # of the regions, the first or all
+        yield [_score(metric.name, region, *each, zeros=metric.fn is kl) for region, *each in own]
+
+
+def _score(name: str, region: str, value: float, error: float, diverges: bool, *, zeros: bool) -> Score:
+    if diverges:
+        return Score(name, region, np.inf, np.nan, DIVERGENT)
+    return Score(name, region, value, error, ZEROS if zeros and value == np.inf else "")
+
+
+def _gap(evaluation: Evaluation, found: _Averaged) -> Iterator[list[Score]]:
+    """Yield the information gap of each model: expected KL / I(X;C), blank where x says nothing."""
+    name, information = "information_gap", evaluation.informations
+    if information[0] < NO_INFORMATION:
+        yield from ([Score(name, "all", np.nan, np.nan, NONE_THERE)] for _ in found.values)
+        return
+    with np.errstate(divide="ignore", invalid="ignore"):
+        checks = np.where(information[1:] < NO_INFORMATION, np.nan, found.checks[:, 0] / information[1:])
+    values = found.values[:, 0] / information[0]
+    errors = evaluation.integration_errors(values, checks)
+    for each in zip(values.tolist(), errors.tolist(), found.diverges[:, 0].tolist(), strict=True):
+        yield [_score(name, "all", *each, zeros=True)]
+
+
+def _shape_scores(evaluation: Evaluation, log_q: Array) -> Iterator[list[Score]]:
+    shapes = [fn for fn in dict.fromkeys(m.fn for m in METRICS.values() if m.kind == "shape") if fn]
+    found = [{name: value for fn in shapes for name, value in fn(evaluation, each).items()} for each in log_q]
+    units = [METRICS[name].unit for each in found for name in each]
+    errors = evaluation.integration_errors(
+        np.array([value.value for each in found for value in each.values()]),
+        np.array([value.checks for each in found for value in each.values()]),
+        np.where(np.array(units) == "count", 0.0, RESOLUTION),
+    )
+    later = iter(errors.tolist())
+    for each in found:
+        yield [Score(name, "all", v.value, next(later), v.reason) for name, v in each.items()]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -32,6 +32,46 @@ class Rule:
     def table(self) -> Array:
         """The weights of all regions as rows, (regions, m)."""
         return np.stack(list(self.weights.values()))
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Weighted sums under many rows of weights at once, of which only those above 0 are kept.
+
+    index and weight (m,): the points of the rows, one row behind the other, and their weights; starts (s,):
+    where each row that has any begins; rows (s,): which these are of all `count`.
+    """
+
+    index: Array
+    weight: Array
+    starts: Array
+    rows: Array
+    count: int
+
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Array, Array]]) -> Averages:
+        """Return those of rows of points (m,) and weights (m,)."""
+        index = [points[weights > 0] for points, weights in rows]
+        sizes = np.array([len(each) for each in index])
+        there = np.flatnonzero(sizes)
+        return cls(
+            np.concatenate(index),
+            np.concatenate([weights[weights > 0] for _, weights in rows]),
+            (np.cumsum(sizes) - sizes)[there],
+            there,
+            len(rows),
+        )
+
+    def __call__(self, values: Array) -> Array:
+        """Return the sums (r, rows) of values (r, n); points without weight don't count, whatever is there.
+
+        Each row of values is summed by itself, so that no result depends on what is summed beside it.
+        """
+        found = np.zeros((len(values), self.count))
+        with np.errstate(invalid="ignore"):
+            for own, each in zip(found, values, strict=True):
+                own[self.rows] = np.add.reduceat(each[self.index] * self.weight, self.starts)
+        return found
 
 
 class Points(NamedTuple):

@@ -1,4 +1,4 @@
-"""The measures that need a whole evaluation: information gap, calibration and grouping, crossings.
+"""The measures that need a whole evaluation: calibration and grouping, crossings.
 
 Each is fn(evaluation, log_q (n, k)) -> {name: Value}, empty where it doesn't apply.
 """
@@ -10,36 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.evaluation import Evaluation, expectation, kl
+from benchmarks.binning import Bins, Sorter, bin_starts
+from benchmarks.evaluation import Evaluation, kl
+from benchmarks.layout import at_class, most_probable
 from benchmarks.task import Array, logsumexp
 
 CALIBRATION_BINS = 100
 ECE_BINS = 15
-ZEROS = "q has zeros"  # why expected KL is infinite
-NO_INFORMATION = 1e-12  # nats
-ON_A_LINE = 10_000  # points: more than a quadrature over one input has
 
 
 class Value(NamedTuple):
-    """A shape metric's result: NaN where there is none, with the reason."""
+    """A shape metric's result: NaN where there is none, with the reason; and what each check rule says."""
 
     value: float
     reason: str = ""
-
-
-def information_gap(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return E KL(p || q) / I(X;C), so that predicting the class priors costs exactly 1.
-
-    Blank where x says nothing about the class, to rounding.
-    """
-    if evaluation.information < NO_INFORMATION:
-        return {"information_gap": Value(np.nan, "x says nothing about the class: I(X;C) is 0")}
-    gap = _expected_kl(evaluation, log_q) / evaluation.information
-    return {"information_gap": Value(gap, ZEROS if gap == np.inf else "")}
-
-
-def _expected_kl(evaluation: Evaluation, log_q: Array) -> float:
-    return float(expectation(kl(evaluation.log_posterior, log_q), evaluation.weights["all"]))
+    checks: tuple[float, ...] = ()
 
 
 # --- calibration: the split of expected KL by what q itself distinguishes ---------------------------------
@@ -53,28 +38,38 @@ def calibration_split(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     """
     if evaluation.classes != 2:
         return {}
-    return _named("", _split(evaluation.log_posterior, log_q, evaluation.weights["all"]))
+    return _named("", _split(evaluation, evaluation.by_class.T, log_q.T))
 
 
 def split_by_class(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     """Return the split of each class against the rest, the mean over classes; more than two, else nothing."""
     if evaluation.classes <= 2:
         return {}
-    weights, log_p = evaluation.weights["all"], evaluation.log_posterior
-    rest_p, rest_q = _rest(log_p), _rest(log_q)
+    # Class by class each is read in one piece.
+    log_p, rest_p = _against_the_rest(evaluation)
+    own, rest_q = np.ascontiguousarray(log_q.T), np.ascontiguousarray(_rest(log_q).T)
     splits = [
-        _split(_pair(rest_p, log_p, c), _pair(rest_q, log_q, c), weights) for c in range(evaluation.classes)
+        _split(evaluation, np.stack([rest_p[c], log_p[c]]), np.stack([rest_q[c], own[c]]))
+        for c in range(evaluation.classes)
     ]
     return _named("_ovr", np.mean(splits, axis=0))
 
 
 def _named(suffix: str, split: Array) -> dict[str, Value]:
     names = ("calibration_loss", "grouping_loss", "binning_residual")
-    return {name + suffix: Value(float(value)) for name, value in zip(names, split, strict=True)}
+    return {name + suffix: _value(values) for name, values in zip(names, split, strict=True)}
 
 
-def _pair(rest: Array, log_p: Array, c: int) -> Array:
-    return np.stack([rest[:, c], log_p[:, c]], axis=1)
+def _value(rules: Array) -> Value:
+    first, *checks = rules.tolist()
+    return Value(first, "", tuple(checks))
+
+
+@functools.lru_cache(maxsize=2)
+def _against_the_rest(evaluation: Evaluation) -> tuple[Array, Array]:
+    """Return the exact log probability of each class and of all others, both (k, n)."""
+    log_p = evaluation.log_posterior
+    return np.ascontiguousarray(log_p.T), np.ascontiguousarray(_rest(log_p).T)
 
 
 def _rest(log_p: Array) -> Array:
@@ -91,24 +86,47 @@ def _rest(log_p: Array) -> Array:
     return rest
 
 
-def _split(log_p: Array, log_q: Array, weights: Array) -> Array:
-    """Return calibration loss, grouping loss and residual (3,) of two classes."""
+def _split(evaluation: Evaluation, log_p: Array, log_q: Array) -> Array:
+    """Return calibration loss, grouping loss and residual (3, rules) of two classes' logs (2, n)."""
     with np.errstate(invalid="ignore"):
-        bins = equal_mass_bins(log_q[:, 1] - log_q[:, 0], weights, CALIBRATION_BINS)
-    mass = np.bincount(bins, weights=weights, minlength=CALIBRATION_BINS)
-    used = mass > 0
+        bins = _sorter(evaluation)(log_q[1] - log_q[0], CALIBRATION_BINS)
+    p = np.exp(log_p)
+    weighted = np.take(np.concatenate([p, np.exp(log_q)]), bins.points, axis=1)
+    weighted *= bins.weights
+    mass = bins.sums(bins.weights)
+    means = bins.sums(weighted) / np.where(mass > 0, mass, 1)
     with np.errstate(divide="ignore"):
-        mean_p, mean_q = (np.log(_bin_means(np.exp(v), bins, weights, mass)) for v in (log_p, log_q))
-    calibration = float((mass[used] * kl(mean_p[used], mean_q[used])).sum())
-    grouping = float(expectation(kl(log_p, mean_p[bins]), weights))
-    whole = float(expectation(kl(log_p, log_q), weights))
-    return np.array([calibration, grouping, whole - calibration - grouping])
+        log_means = np.log(means)
+    calibration = bins.of_rules(np.where(mass > 0, mass * kl(log_means[:2].T, log_means[2:].T), 0.0))
+    grouping = _grouping(bins, log_p, weighted[:2], log_means[:2])
+    whole = evaluation.overall(kl(log_p.T, log_q.T)[None])[0, : len(grouping)]
+    with np.errstate(invalid="ignore"):
+        return np.stack([calibration, grouping, whole - calibration - grouping])
 
 
-def _bin_means(values: Array, bins: Array, weights: Array, mass: Array) -> Array:
-    """Return the weighted mean (bins, k) of values (n, k) in each bin, 0 in empty ones."""
-    sums = [np.bincount(bins, weights=weights * column, minlength=len(mass)) for column in values.T]
-    return np.stack(sums, axis=1) / np.where(mass > 0, mass, 1)[:, None]
+def _grouping(bins: Bins, log_p: Array, weighted: Array, log_means: Array) -> Array:
+    """Return E KL(p || its bin's mean p) under each rule; weighted p (2, m), log means (2, bins)."""
+    terms = np.take(log_p, bins.points, axis=1)
+    with np.errstate(invalid="ignore"):
+        terms -= bins.spread(log_means)
+        terms *= weighted
+    if not np.isfinite(log_means).all() or np.isnan(terms).any():
+        terms = np.where(weighted > 0, terms, 0.0)
+    return bins.of_rules(bins.sums(terms[0] + terms[1]))
+
+
+@functools.lru_cache(maxsize=64)
+def _sorter(evaluation: Evaluation) -> Sorter:
+    return Sorter(evaluation.rules)
+
+
+def ece(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
+    """Return the expected calibration error of the top label, 15 equal-mass bins, accuracy from exact p."""
+    choice = most_probable(log_q)
+    confidence = np.exp(at_class(log_q, choice))
+    gap = np.exp(at_class(evaluation.by_class, choice)) - confidence
+    bins = _sorter(evaluation)(confidence, ECE_BINS)
+    return {"ece": _value(bins.of_rules(np.abs(bins.sums(bins.weights * gap[bins.points]))))}
 
 
 def equal_mass_bins(key: Array, weights: Array, count: int) -> Array:
@@ -116,27 +134,11 @@ def equal_mass_bins(key: Array, weights: Array, count: int) -> Array:
 
     Points with the same key are never parted, so that a constant q has one bin.
     """
-    # Along a line q is sorted in long runs, which a stable sort finds; elsewhere the other is twice as fast.
-    order = np.argsort(key, kind="stable" if len(key) < ON_A_LINE else "quicksort")
-    ordered = key[order]
-    group = np.concatenate([[0], np.cumsum(ordered[1:] != ordered[:-1])])
-    mass = np.bincount(group, weights=weights[order])
-    middle = np.cumsum(mass) - mass / 2
+    order = np.argsort(key, kind="stable")
+    starts, number, _ = bin_starts(key[order], weights[order], np.zeros(1, dtype=np.int64), count)
     bins = np.empty(len(key), dtype=np.int64)
-    bins[order] = np.minimum((middle / mass.sum() * count).astype(np.int64), count - 1)[group]
+    bins[order] = np.repeat(number, np.diff(starts, append=len(key)))
     return bins
-
-
-def ece(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return the expected calibration error of the top label, 15 equal-mass bins, accuracy from exact p."""
-    weights = evaluation.weights["all"]
-    choice = np.argmax(log_q, axis=1)
-    points = np.arange(len(choice))
-    confidence = np.exp(log_q[points, choice])
-    accuracy = np.exp(evaluation.log_posterior[points, choice])
-    bins = equal_mass_bins(confidence, weights, ECE_BINS)
-    gaps = np.bincount(bins, weights=weights * (accuracy - confidence), minlength=ECE_BINS)
-    return {"ece": Value(float(np.abs(gaps).sum()))}
 
 
 # --- crossings: where the most probable class changes along a line ----------------------------------------
@@ -149,26 +151,62 @@ class Crossings(NamedTuple):
     pair: Array
 
 
+class _Line(NamedTuple):
+    """The points inside the window under one rule after the other, and the true crossings there.
+
+    x (n,): positions; points and rule (m,): which point, under which rule; inner (m - 1,): whether the next
+    point is the same rule's; true: crossings, with their rules and tolerances (t,); rules: how many.
+    """
+
+    points: Array
+    x: Array
+    rule: Array
+    inner: Array
+    true: Crossings
+    true_rule: Array
+    tolerance: Array
+    rules: int
+
+
 def crossings(evaluation: Evaluation, log_p: Array) -> Crossings:
     """Return where the most probable class changes inside the window, by linear interpolation of log-odds."""
+    inside = _inside(evaluation, np.arange(len(evaluation.x)))
+    top = most_probable(log_p)[inside]
+    return _changes(evaluation.x[:, 0], log_p, inside, np.flatnonzero(top[1:] != top[:-1]))
+
+
+def _inside(evaluation: Evaluation, points: Array) -> Array:
     low, high = (-np.inf, np.inf) if evaluation.window is None else evaluation.window[0]
-    x = evaluation.x[:, 0]
-    inside = np.flatnonzero((x >= low) & (x <= high))
-    x, log_p = x[inside], log_p[inside]
-    top = np.argmax(log_p, axis=1)
-    at = np.flatnonzero(top[1:] != top[:-1])
-    pair = np.stack([top[at], top[at + 1]], axis=1)
+    x = evaluation.x[points, 0]
+    return np.asarray(points[(x >= low) & (x <= high)])
+
+
+def _changes(x: Array, log_p: Array, index: Array, at: Array) -> Crossings:
+    """Return the crossings between the points index[at] and index[at + 1] of x (n,) and log_p (n, k)."""
+    left, right = index[at], index[at + 1]
+    before, after, span = log_p[left], log_p[right], x[right] - x[left]
+    from_, to = most_probable(before), most_probable(after)
+    rows = np.arange(len(at))
     with np.errstate(invalid="ignore"):
-        before = log_p[at, pair[:, 0]] - log_p[at, pair[:, 1]]
-        after = log_p[at + 1, pair[:, 1]] - log_p[at + 1, pair[:, 0]]
-        span = before + after
-        share = np.where(np.isfinite(span) & (span > 0), before / np.where(span > 0, span, 1), 0.5)
-    return Crossings(x[at] + share * (x[at + 1] - x[at]), pair)
+        lead = before[rows, from_] - before[rows, to]
+        whole = lead + (after[rows, to] - after[rows, from_])
+        share = np.where(np.isfinite(whole) & (whole > 0), lead / np.where(whole > 0, whole, 1), 0.5)
+    return Crossings(x[left] + share * span, np.stack([from_, to], axis=1))
 
 
 @functools.lru_cache(maxsize=64)
-def _true_crossings(evaluation: Evaluation) -> Crossings:
-    return crossings(evaluation, evaluation.log_posterior)
+def _line(evaluation: Evaluation) -> _Line:
+    parts = [_inside(evaluation, np.asarray(rule.points)) for rule in evaluation.rules]
+    index = np.concatenate(parts)
+    rule = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+    x, log_p, inner = evaluation.x[:, 0], evaluation.log_posterior, rule[1:] == rule[:-1]
+    top = most_probable(log_p)[index]
+    at = np.flatnonzero((top[1:] != top[:-1]) & inner)
+    true = _changes(x, log_p, index, at)
+    apart = np.abs(true.x[:, None] - true.x)
+    apart[(rule[at][:, None] != rule[at]) | np.eye(len(at), dtype=bool)] = np.inf
+    tolerance = np.minimum(0.25, 0.4 * apart.min(axis=1, initial=np.inf))
+    return _Line(index, x, rule, inner, true, rule[at], tolerance, len(parts))
 
 
 def crossing_measures(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
@@ -181,15 +219,28 @@ def crossing_measures(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     if evaluation.x.shape[1] != 1:
         return {}
     names = ("crossings_found", "crossing_error", "crossings_spurious")
-    true, model = _true_crossings(evaluation), crossings(evaluation, log_q)
-    if not len(true.x):
-        return dict.fromkeys(names, Value(np.nan, "the task has no crossing"))
-    distances = []
-    for i, (x, pair) in enumerate(zip(true.x, true.pair, strict=True)):
-        others = np.abs(np.delete(true.x, i) - x)
-        tolerance = min(0.25, 0.4 * others.min()) if len(others) else 0.25
-        same = np.abs(model.x[(model.pair == pair).all(axis=1)] - x)
-        distances.extend(same[same <= tolerance][np.argsort(same[same <= tolerance])][:1])
-    error = Value(float(np.mean(distances))) if distances else Value(np.nan, "no crossing found")
-    found = len(distances)
-    return dict(zip(names, (Value(float(found)), error, Value(float(len(model.x) - found))), strict=True))
+    line = _line(evaluation)
+    there = np.bincount(line.true_rule, minlength=line.rules) > 0
+    if not there[0]:
+        nothing = Value(np.nan, "the task has no crossing", (np.nan,) * (line.rules - 1))
+        return dict.fromkeys(names, nothing)
+    found, distance, besides = (np.where(there, each, np.nan) for each in _matched(line, log_q))
+    with np.errstate(invalid="ignore"):
+        error = _value(distance / found)
+    if not found[0]:
+        error = error._replace(reason="no crossing found")
+    return dict(zip(names, (_value(found), error, _value(besides)), strict=True))
+
+
+def _matched(line: _Line, log_q: Array) -> tuple[Array, Array, Array]:
+    """Return found crossings, their distances' sum, and the model's other ones, each (rules,)."""
+    top = most_probable(log_q)[line.points]
+    at = np.flatnonzero((top[1:] != top[:-1]) & line.inner)
+    model = _changes(line.x, log_q, line.points, at)
+    distance = np.abs(model.x - line.true.x[:, None])
+    same = (line.rule[at] == line.true_rule[:, None]) & (model.pair == line.true.pair[:, None]).all(axis=2)
+    distance = np.where(same, distance, np.inf).min(axis=1, initial=np.inf)
+    hit = distance <= line.tolerance
+    found = np.bincount(line.true_rule, weights=hit, minlength=line.rules)
+    total = np.bincount(line.true_rule, weights=np.where(hit, distance, 0.0), minlength=line.rules)
+    return found, total, np.bincount(line.rule[at], minlength=line.rules) - found

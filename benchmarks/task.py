@@ -265,21 +265,27 @@ class Stream:
 
     def take(self, n: int) -> tuple[Array, Array]:
         """Return the next n examples: x (n, features) float64, y (n,) int64; raises TaskError."""
-        xs, ys, have = [self._x], [self._y], len(self._y)
-        while have < n:
+        xs, ys, wanted = [self._x[:n]], [self._y[:n]], n - len(self._y)
+        self._x, self._y = self._x[n:], self._y[n:]
+        while wanted > 0:
             x, y = self._draw()
-            xs.append(x)
-            ys.append(y)
-            have += len(y)
-        x, y = np.concatenate(xs), np.concatenate(ys)
-        self._x, self._y = x[n:], y[n:]
-        return x[:n], y[:n]
+            xs.append(x[:wanted])
+            ys.append(y[:wanted])
+            self._x, self._y = x[wanted:], y[wanted:]
+            wanted -= len(y)
+        return _joined(xs), _joined(ys)
 
     def _draw(self) -> tuple[Array, Array]:
         rng = np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=(self._block,)))
         self._block += 1
         method = "sample_train" if hasattr(self._task, "sample_train") else "sample"
         return checked_sample(self._task, BLOCK, rng, method)
+
+
+def _joined(parts: list[Array]) -> Array:
+    """Return the parts one behind the other, without a copy where only one has any rows."""
+    there = [part for part in parts if len(part)]
+    return there[0] if len(there) == 1 else np.concatenate(there or parts)
 
 
 def training_data(task: Task, seed: int, n: int) -> tuple[Array, Array]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from benchmarks.architecture import Recipe
 from benchmarks.task import (
+    BLOCK,
     Array,
     Stream,
     Task,
@@ -22,31 +23,49 @@ from benchmarks.task import (
     training_data,
 )
 
+FILE_BYTES = 2**19  # of examples in a file that others read
 HELD_OUT = 5  # one in so many examples of a training set
 
 
 class SharedStream(Stream):
     """A stream whose blocks are kept as files, so that stacks on the same task and seed draw them once.
 
-    x is kept in float32, as networks see it; labels stand in the last column.
+    A file has the blocks of one stretch: x in float32, as networks see it, and behind it the labels as int32.
     """
 
-    def __init__(self, task: Task, seed: int, folder: Path) -> None:
+    def __init__(self, task: Task, seed: int, folder: Path, most: int = 0) -> None:
+        """most: how many examples will be asked for; where that is known, files hold several blocks."""
         super().__init__(task, seed)
+        self._blocks = -(-most // BLOCK)
+        self._stretch = max(1, FILE_BYTES // (4 * BLOCK * (task.features + 1)))
         what = json.dumps(parameters(task), sort_keys=True, default=str)  # a name alone may be another's too
         self._files = f"{hashlib.sha256(what.encode()).hexdigest()[:16]}-{seed}"
         self._folder = folder
 
     def _draw(self) -> tuple[Array, Array]:
-        path = self._folder / f"{self._files}-{self._block}.npy"
-        try:
-            block = np.load(path)
-        except FileNotFoundError:
-            x, y = super()._draw()
-            _keep(path, np.concatenate([x, y[:, None]], axis=1, dtype=np.float32, casting="same_kind"))
-            return x, y
-        self._block += 1
-        return block[:, :-1], block[:, -1].astype(np.int64)
+        first = self._block
+        end = min((first // self._stretch + 1) * self._stretch, self._blocks)
+        count = max(1, end - first)
+        path = self._folder / f"{self._files}-{first}-{first + count}"
+        size, features = count * BLOCK, self._task.features
+        numbers = np.fromfile(path, dtype=np.float32) if path.exists() else np.empty(0, dtype=np.float32)
+        if len(numbers) != size * (features + 1):
+            return self._drawn(count, path)
+        self._block += count
+        x = numbers[: size * features].reshape(size, features)
+        return x, numbers[size * features :].view(np.int32).astype(np.int64)
+
+    def _drawn(self, count: int, path: Path) -> tuple[Array, Array]:
+        """Return the next `count` blocks and keep them, or those before the first that can't be drawn."""
+        first, blocks = self._block, [super()._draw()]
+        with contextlib.suppress(Exception):  # it will be raised again where that block is asked for
+            while len(blocks) < count:
+                blocks.append(super()._draw())
+        self._block = first + len(blocks)  # a draw that failed has counted its block too
+        x, y = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
+        if len(blocks) == count:
+            _keep(path, x.astype(np.float32).tobytes() + y.astype(np.int32).tobytes())
+        return x, y
 
 
 class TrainingSet:
@@ -115,21 +134,26 @@ class Targets:
         return mixed_x, mixed_targets
 
 
-def _keep(path: Path, block: Array) -> None:
-    """Write a block for other readers, in place whole or not at all; where that can't be done, go without."""
+def _keep(path: Path, content: bytes) -> None:
+    """Write blocks for other readers, in place whole or not at all; where that can't be done, go without."""
     aside = path.with_suffix(f".{os.getpid()}")
     with contextlib.suppress(OSError):
-        with aside.open("wb") as file:
-            np.save(file, block)
+        aside.write_bytes(content)
         aside.replace(path)
 
 
 class Examples:
     """The mini-batches of one (task, seed): fresh from the stream, or from a pool reshuffled at each pass."""
 
-    def __init__(self, task: Task, seed: int, batch: int, pool: int | None, shared: str = "") -> None:
+    def __init__(
+        self, task: Task, seed: int, batch: int, pool: int | None, shared: str = "", most: int = 0
+    ) -> None:
+        """shared: a folder to keep examples in for others; most: how many will be asked for, if known."""
         self.task, self.seed, self.batch, self.pool = task, seed, batch, pool
-        self._stream = SharedStream(task, seed, Path(shared)) if shared else Stream(task, seed)
+        most = most if pool is None else pool
+        self._stream = SharedStream(task, seed, Path(shared), most) if shared else Stream(task, seed)
+        self._again = Stream(task, seed)
+        self._before = self._again.take(0)
         if pool is not None:
             self._pool_x, self._pool_y = self._stream.take(pool)
             self._order = np.empty(0, dtype=np.int64)
@@ -154,7 +178,11 @@ class Examples:
     def seen(self, budget: int) -> tuple[Array, Array]:
         """Return the different examples among the first `budget`: x (n, d) float64, y (n,)."""
         if self.pool is None:
-            return training_data(self.task, self.seed, budget)
+            if (missing := budget - len(self._before[1])) > 0:
+                more = zip(self._before, self._again.take(missing), strict=True)
+                x, y = (np.concatenate(parts) for parts in more)
+                self._before = x, y
+            return self._before[0][:budget], self._before[1][:budget]
         x, y = training_data(self.task, self.seed, self.pool)
         seen = self._seen(budget)
         return x[seen], y[seen]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -21,7 +21,7 @@ from runner.engine import Training, evaluated
 from runner.modules import Liftable, build, examined, noise
 from runner.plan import Trial
 from runner.predictor import Member, Predictor
-from runner.records import Rows
+from runner.records import Rows, Scoring, joined
 from runner.stacks import Stack
 
 Progress: TypeAlias = Callable[[float], None]
@@ -38,6 +38,7 @@ class Job:
     members: Sequence[Member]
     liftable: Liftable
     progress: Progress
+    scoring: Scoring = field(default_factory=Scoring)
 
     def of(self, place: int) -> list[Member]:
         """Return the networks of one trial."""
@@ -103,7 +104,8 @@ def _train_on_stream(job: Job) -> None:
     stack = job.stack
 
     def stream(trial: Trial) -> Examples:
-        return Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool, stack.shared)
+        most = stack.steps * stack.batch
+        return Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool, stack.shared, most)
 
     examples = [stream(trial) for trial in stack.trials]
     # Networks that train one after the other can't read from one stream.
@@ -131,9 +133,9 @@ def _train_on_stream(job: Job) -> None:
                 kept[member.key] = Kept(state, snapshot.step, snapshot.seconds, diverged)
         for place in range(len(stack.trials)):
             parts = [(member, kept[member.key]) for member in job.of(place)]
-            _record(
-                job, place, budget, parts, predictor, {"distinct_examples": examples[place].distinct(budget)}
-            )
+            measured = {"distinct_examples": examples[place].distinct(budget)}
+            _record(job, place, budget, parts, predictor, measured)
+        job.scoring.finish()
 
 
 # --- on fixed training sets ------------------------------------------------------------------------------
@@ -163,6 +165,7 @@ def _train_on_sets(job: Job) -> None:
         best = float(np.mean([each.step for _, each in parts]))
         measured = {"distinct_examples": trial.budgets[0], "best_step": best}
         _record(job, place, trial.budgets[0], parts, predictor, measured, sets[place].held_out)
+    job.scoring.finish()
 
 
 def _held_out(job: Job, trial: Trial, examples: TrainingSet) -> tuple[Tensor, Tensor]:
@@ -185,14 +188,14 @@ def _record(
     measured: Mapping[str, float],
     held_out: tuple[Array, Array] | None = None,
 ) -> None:
-    """Score a trial at a budget from the kept states of its networks."""
+    """Predict with the kept states of a trial's networks at a budget, and hand that in to be scored."""
     row, trial = job.rows[place], job.stack.trials[place]
     failed = [kept for _, kept in parts if kept.diverged or kept.state is None]
     if failed:
         step = failed[0].diverged
         row.blank(budget, "failed", f"loss not finite at step {step}" if step else "held-out loss not finite")
         return
-    log_q = np.concatenate([predictor.log_q(trial, parts, x) for x in predictor.inputs(trial.task)])
+    log_q = joined([predictor.log_q(trial, parts, x) for x in predictor.inputs(trial.task)])
     method = job.network.recipe.calibration
     if method and held_out is not None:
         x, y = held_out
@@ -203,7 +206,7 @@ def _record(
             row.blank(budget, "failed", str(error))
             return
     seconds = sum(kept.seconds for _, kept in parts)
-    row.add(budget, log_q, **measured, parameters=job.stack.parameters, training_seconds=seconds)
+    job.scoring.add(row, budget, log_q, **measured, parameters=job.stack.parameters, training_seconds=seconds)
 
 
 def _targets(job: Job) -> dict[tuple[int, int], Targets]:

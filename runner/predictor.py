@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from benchmarks.architecture import Network
 from benchmarks.architectures.losses import log_q as log_q_of
 from benchmarks.architectures.losses import mean_log_q
+from benchmarks.layout import by_class
 from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.early_stopping import Kept
@@ -62,11 +63,11 @@ class Predictor:
             self._scored[member.key] = evaluated(member.module)
         module, samples = self._scored[member.key], self._network.recipe.samples
         if not samples:
-            yield outputs(module, kept.state, x).double().cpu().numpy()
+            yield by_class(outputs(module, kept.state, x).double().cpu().numpy())
             return
         # In evaluation mode: batch norm takes no single row in training.
         masks = Masks(copy.deepcopy(member.module).eval(), torch.zeros(1, x.shape[1]))
         rng = noise(self._network, trial.seed, member.number, "thinned")
         for thinned in masks.thinned(rng, samples):
             dropped = {name: mask.to(x.device) for name, mask in thinned.items()}
-            yield outputs(module, kept.state | dropped, x).double().cpu().numpy()
+            yield by_class(outputs(module, kept.state | dropped, x).double().cpu().numpy())

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import registry
 from benchmarks.architecture import Predict
 from benchmarks.evaluation import Evaluation, corrected, evaluate, representatives
-from benchmarks.metrics import score
+from benchmarks.metrics import Score, scores
 from benchmarks.regions import as_networks_see
 from benchmarks.task import Array
 from runner.plan import Trial
 
 CURVE_POINTS = 201  # of the display window, kept for every trial and budget
+AT_ONCE = 2**15  # numbers in the log q of models that are scored together: some such arrays fit the cache
 SIDE = 40  # of the grid over the display window of a plane, kept likewise
 
 
@@ -62,15 +64,13 @@ class TrialResult:
 
     def add(self, budget: int, evaluation: Evaluation, log_q: Array, **measured: float) -> None:
         """Record every measure of log q (n + m, k) at the evaluation's n points and the curve's m points."""
-        bad = ~np.isfinite(log_q) & ~np.isneginf(log_q)
-        if bad.any():
-            where = points(evaluation)[np.flatnonzero(bad.any(axis=1))[0]]
-            self.blank(budget, "failed", f"the output at x = {where.tolist()} is not a number")
-            return
+        _score(evaluation, [Found(self, budget, log_q, measured)])
+
+    def keep(self, budget: int, evaluation: Evaluation, log_q: Array, found: Sequence[Score]) -> None:
+        """Record what log q (n + m, k) scores, and log q itself where it is drawn and at representatives."""
         n = len(evaluation.x)
         self.predictions[budget] = log_q[representatives_of(self.trial.task)[0]].astype(np.float32)
-        self.records += [Record(budget, *numbers) for numbers in _scored(evaluation, log_q[:n])]
-        self.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
+        self.records += [Record(budget, *numbers[:4], "ok", numbers.reason) for numbers in found]
         if len(log_q) > n:
             plane = evaluation.x.shape[1] == 2
             with np.errstate(over="ignore"):  # below float16's range a probability is 0
@@ -107,15 +107,65 @@ class Rows:
 
     def add(self, budget: int, log_q: Array, **measured: float) -> None:
         """Record every measure of log q at a budget, and of what it is when corrected."""
-        task, evaluation = registry.task(self.own.trial.task), evaluation_of(self.own.trial.task)
-        self.own.add(budget, evaluation, log_q, **measured)
-        if self.twin:
-            self.twin.add(budget, evaluation, corrected(task, evaluation, log_q), **measured)
+        scoring = Scoring()
+        scoring.add(self, budget, log_q, **measured)
+        scoring.finish()
 
 
-def _scored(evaluation: Evaluation, log_q: Array) -> Iterator[tuple[str, str, float, float, str, str]]:
-    for metric, region, value, error, reason in score(evaluation, log_q):
-        yield metric, region, value, error, "ok", reason
+class Found(NamedTuple):
+    """What a model says of a task, log q (n + m, k), and where to record its scores and what was measured."""
+
+    result: TrialResult
+    budget: int
+    log_q: Array
+    measured: Mapping[str, float]
+
+
+class Scoring:
+    """Scores the models of one task together, as many as fit the cache; `finish` scores the last ones.
+
+    That is faster than one by one, and changes no number.
+    """
+
+    def __init__(self) -> None:
+        self._task, self._waiting = "", list[Found]()
+
+    def add(self, rows: Rows, budget: int, log_q: Array, **measured: float) -> None:
+        """Record every measure of log q at a budget, and of what it is when corrected, at last at the end."""
+        name = rows.own.trial.task
+        if name != self._task or sum(found.log_q.size for found in self._waiting) >= AT_ONCE:
+            self.finish()
+        self._task = name
+        self._waiting.append(Found(rows.own, budget, log_q, measured))
+        if rows.twin:
+            other = corrected(registry.task(name), evaluation_of(name), log_q)
+            self._waiting.append(Found(rows.twin, budget, other, measured))
+
+    def finish(self) -> None:
+        """Record what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            _score(evaluation_of(self._task), waiting)
+
+
+def _score(evaluation: Evaluation, models: Sequence[Found]) -> None:
+    """Record the scores of models; one whose output isn't a number anywhere has failed."""
+    sound = []
+    for found in models:
+        finite = np.isfinite(found.log_q)
+        bad = np.empty(0) if finite.all() else ~finite & ~np.isneginf(found.log_q)
+        if bad.any():
+            where = points(evaluation)[np.flatnonzero(bad.any(axis=1))[0]]
+            found.result.blank(found.budget, "failed", f"the output at x = {where.tolist()} is not a number")
+        else:
+            sound.append(found)
+    if not sound:
+        return
+    n = len(evaluation.x)
+    every = scores(evaluation, [found.log_q[:n] for found in sound])
+    for (result, budget, log_q, measured), numbers in zip(sound, every, strict=True):
+        result.keep(budget, evaluation, log_q, numbers)
+        result.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
 
 
 @functools.cache
@@ -165,6 +215,11 @@ def batches(evaluation: Evaluation) -> list[Array]:
     return [evaluation.x, curve_points(evaluation)] if plane else [points(evaluation)]
 
 
+def joined(parts: Sequence[Array]) -> Array:
+    """Return log q (n + m, k) from that of the parts."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
 def predicted(evaluation: Evaluation, predict: Predict) -> Array:
     """Return log q (n + m, k) at the evaluation's points and the curve's."""
-    return np.concatenate([predict(x) for x in batches(evaluation)])
+    return joined([predict(x) for x in batches(evaluation)])

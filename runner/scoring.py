@@ -80,16 +80,19 @@ def _run(stack: Stack, progress: Progress) -> list[Rows]:
         learning.train(architecture, stack, rows, progress)
         return rows
     for row in rows:
-        for budget in row.own.trial.budgets:
+        trial, data = row.own.trial, None
+        if isinstance(architecture, Reference) and architecture.needs_data:
+            data = Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool)
+        for budget in trial.budgets:
             try:
-                _fit(architecture, stack, row, budget)
+                _fit(architecture, data, row, budget)
             except (Skipped, FitFailed) as error:
                 row.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
         progress(1 / len(rows))
     return rows
 
 
-def _fit(architecture: Estimator | Reference, stack: Stack, row: Rows, budget: int) -> None:
+def _fit(architecture: Estimator | Reference, data: Examples | None, row: Rows, budget: int) -> None:
     """Fit what isn't a network to the first `budget` examples and score it; raises Skipped, FitFailed."""
     trial = row.own.trial
     if isinstance(architecture, Estimator):
@@ -98,10 +101,9 @@ def _fit(architecture: Estimator | Reference, stack: Stack, row: Rows, budget: i
         seconds = time.perf_counter() - clock
         log_q = predicted(evaluation_of(trial.task), predict)
         row.add(budget, log_q, distinct_examples=budget, training_seconds=seconds)
-    elif architecture.needs_data:
-        task, evaluation = registry.task(trial.task), evaluation_of(trial.task)
-        data = Examples(task, trial.seed, stack.batch, stack.pool)
-        log_q = predicted(evaluation, architecture.fit(task, evaluation, *data.seen(budget)))
+    elif data is not None:
+        evaluation = evaluation_of(trial.task)
+        log_q = predicted(evaluation, architecture.fit(data.task, evaluation, *data.seen(budget)))
         row.own.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
     else:
         row.own.repeat(_fit_to_task(architecture, trial.task), budget)

@@ -16,7 +16,6 @@ from suites.suite import Suite
 STACK_SIZE = 32  # networks in a stack
 CACHED = 400_000  # bytes of weights and optimiser state beside which a program's layers fit in a core's cache
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
-SHARED_FROM = 8  # inputs from which on reading examples is faster than drawing them
 SHARED_BYTES = 2 * 2**30
 
 
@@ -139,20 +138,15 @@ def _parts(members: Sequence[Trial], limit: int) -> list[Sequence[Trial]]:
 def shared_examples(stacks: Sequence[Stack], folder: str) -> list[Stack]:
     """Return the stacks with a folder for examples that several architectures train on.
 
-    Only where drawing costs more than reading (from eight inputs on), several draw the same, and all of it
-    fits on a disk with room to spare.
+    Only where several draw the same, and all of it fits on a disk with room to spare.
     """
-    wide = [stack for stack in stacks if stack.mode != "none" and _features(stack) >= SHARED_FROM]
-    readers = Counter((trial.task, trial.seed) for stack in wide for trial in stack.trials)
-    bytes_ = sum(4 * registry.task(task).features * _longest(wide) for task, _ in readers)
+    trained = [stack for stack in stacks if stack.mode != "none"]
+    readers = Counter((trial.task, trial.seed) for stack in trained for trial in stack.trials)
+    bytes_ = sum(4 * (registry.task(task).features + 1) * _longest(trained) for task, _ in readers)
     if not readers or max(readers.values()) < 2 or bytes_ > SHARED_BYTES:
         return list(stacks)
-    return [replace(stack, shared=folder) if stack in wide else stack for stack in stacks]
+    return [replace(stack, shared=folder) if stack.mode != "none" else stack for stack in stacks]
 
 
 def _longest(stacks: Sequence[Stack]) -> int:
     return max(budget for stack in stacks for trial in stack.trials for budget in trial.budgets)
-
-
-def _features(stack: Stack) -> int:
-    return registry.task(stack.trials[0].task).features

@@ -6,7 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import astuple
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from runner.records import TrialResult
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
 SCHEMA_VERSION = 3
+fields = attrgetter("budget", "metric", "region", "value", "error", "status", "reason", "again")
 FILE = "results.db"
 
 PREDICTIONS = """
@@ -156,7 +157,7 @@ class Store:
                     db.executemany(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", budgets)
                 db.executemany(
                     "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    ((trial.id, *astuple(record)) for record in result.records),
+                    [(trial.id, *fields(record)) for record in result.records],
                 )
                 for table, kept in (("curve", result.curves), ("prediction", result.predictions)):
                     db.executemany(

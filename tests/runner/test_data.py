@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import registry
-from benchmarks.task import training_data
+from benchmarks.task import BLOCK, TaskError, training_data
 from runner.data import Examples, SharedStream
 
 TASK = registry.task("gauss-nested")
@@ -91,6 +91,57 @@ def test_a_folder_that_cannot_be_written_only_costs_time(tmp_path):
     expected_x, expected_y = training_data(task, 0, 5000)
     np.testing.assert_array_equal(x.astype(np.float32), expected_x.astype(np.float32))
     np.testing.assert_array_equal(y, expected_y)
+
+
+@pytest.mark.parametrize("name", ["gauss-nested", "gauss-full-d8"])
+def test_examples_in_stretches_are_the_stream_and_are_drawn_once(name, tmp_path, monkeypatch):
+    task, most = registry.task(name), 20 * BLOCK + 640
+    expected_x, expected_y = training_data(task, 5, most)
+    writer, reader = (Examples(task, 5, 64, None, str(tmp_path), most) for _ in range(2))
+    for examples, counts in ((writer, (64, 1, 700, 565)), (reader, (1290, 40))):
+        x, y = (np.concatenate(part) for part in zip(*(examples.take(n) for n in counts), strict=True))
+        assert (x.dtype, y.dtype) == (np.float32, np.int64)
+        np.testing.assert_array_equal(x.reshape(-1, task.features)[:most], expected_x.astype(np.float32))
+        np.testing.assert_array_equal(y.ravel()[:most], expected_y)
+        monkeypatch.setattr(type(task), "sample", lambda *_: pytest.fail("drawn again"))
+    assert len(list(tmp_path.iterdir())) < 21
+
+
+def test_a_file_that_was_cut_short_is_drawn_again(tmp_path):
+    expected_x, _ = training_data(TASK, 0, 3 * BLOCK)
+    SharedStream(TASK, 0, tmp_path, 3 * BLOCK).take(10)
+    (file,) = tmp_path.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(whole[:1000])
+    x, _ = SharedStream(TASK, 0, tmp_path, 3 * BLOCK).take(3 * BLOCK)
+    np.testing.assert_array_equal(x.astype(np.float32), expected_x.astype(np.float32))
+    assert file.read_bytes() == whole
+
+
+def test_a_block_that_cannot_be_drawn_fails_where_it_is_asked_for_and_not_before(tmp_path, monkeypatch):
+    expected_x, _ = training_data(TASK, 0, 3 * BLOCK)
+    inner, calls = type(TASK).sample, []
+
+    def sample(self, n, rng):
+        calls.append(n)
+        if len(calls) in (3, 5, 6):
+            raise OSError("no more")
+        return inner(self, n, rng)
+
+    monkeypatch.setattr(type(TASK), "sample", sample)
+    stream = SharedStream(TASK, 0, tmp_path, 8 * BLOCK)
+    np.testing.assert_array_equal(stream.take(2 * BLOCK)[0], expected_x[: 2 * BLOCK])  # the third call fails
+    np.testing.assert_array_equal(stream.take(BLOCK)[0], expected_x[2 * BLOCK :])  # the fifth does
+    with pytest.raises(TaskError, match="no more"):
+        stream.take(1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_examples_that_were_seen_are_the_prefix_at_every_budget():
+    examples = Examples(TASK, 4, 64, None)
+    for budget in (640, 64, 9000, 5000):
+        for own, expected in zip(examples.seen(budget), training_data(TASK, 4, budget), strict=True):
+            np.testing.assert_array_equal(own, expected)
 
 
 def test_examples_of_a_task_with_shifted_priors_follow_its_training_priors():

@@ -9,7 +9,7 @@ import pytest
 from benchmarks import plug_ins, registry
 from benchmarks.task import FILE_MODULE, TaskError
 from runner import plan
-from runner.stacks import STACK_SIZE, stacked
+from runner.stacks import STACK_SIZE, shared_examples, stacked
 from suites.suite import load, narrow
 
 SUITE = load("gaussian1d")
@@ -94,6 +94,16 @@ def test_stacks_are_cut_to_size_and_to_the_number_of_workers():
 def test_the_costliest_stacks_come_first():
     made = stacked(SUITE, plan.plan(SUITE, "eager"), "eager", "cpu", 2, lambda network, *_: len(network.name))
     assert [stack.cost for stack in made] == sorted((stack.cost for stack in made), reverse=True)
+
+
+def test_examples_are_shared_by_all_that_train_where_two_architectures_do():
+    suite = narrow(load("smoke"), architectures=["linear", "mlp-16x16"], tasks=["gauss-nested"], seeds=2)
+    made = stacked(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 7)
+    shared = shared_examples(made, "there")
+    assert {stack.shared for stack in shared if stack.mode != "none"} == {"there"}
+    assert {stack.shared for stack in shared if stack.mode == "none"} == {""}
+    alone = [stack for stack in made if stack.architecture != "linear"]
+    assert shared_examples(alone, "there") == alone
 
 
 def test_missing_are_the_trials_that_lack_a_budget():

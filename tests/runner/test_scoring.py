@@ -11,13 +11,14 @@ from torch import nn
 
 from benchmarks import registry
 from benchmarks.architecture import Network, Reference
-from benchmarks.evaluation import corrected, evaluate
+from benchmarks.evaluation import corrected, evaluate, normalised
 from benchmarks.task import BLOCK, log_posterior
 from reports.derived import efficiency
 from runner import cli, plan
 from runner import run as running
 from runner.data import Examples
-from runner.records import CURVE_POINTS
+from runner.plan import Trial
+from runner.records import CURVE_POINTS, Rows, Scoring, TrialResult, evaluation_of, points
 from runner.scoring import run_stack
 from runner.stacks import stacked
 from suites.suite import load, narrow
@@ -159,6 +160,32 @@ def test_a_pool_is_scored_with_its_distinct_examples_and_curves_are_the_networks
     task = registry.task("gauss-nested")
     x = np.linspace(*task.window, CURVE_POINTS)[:, None]
     np.testing.assert_allclose(found["oracle"].curves[640], log_posterior(task, x), atol=1e-5)
+
+
+def test_trials_that_are_scored_together_have_the_records_that_they_have_alone():
+    rng, rows = np.random.default_rng(0), {True: [], False: []}
+    for task, count in (("gauss-nested", 7), ("bits-d12", 2), ("gauss-nested", 3)):
+        m, k = len(points(evaluation_of(task))), registry.task(task).classes
+        for seed in range(count):
+            log_q = normalised(rng.normal(size=(m, k)))
+            if seed == 1:
+                log_q[5] = np.nan
+            for own in rows.values():
+                trial = Trial(task, "mine", seed, "", "", (64,))
+                own.append((Rows(TrialResult(trial), TrialResult(trial)), log_q, {"best_step": float(seed)}))
+    scoring = Scoring()
+    for row, log_q, measured in rows[True]:
+        scoring.add(row, 64, log_q, **measured)
+    scoring.finish()
+    for row, log_q, measured in rows[False]:
+        row.add(64, log_q, **measured)
+    for (together, *_), (alone, *_) in zip(*rows.values(), strict=True):
+        for found, expected in zip(together.all, alone.all, strict=True):
+            assert len(found.records) == (1 if expected.status == "failed" else len(expected.records)) > 0
+            assert str(found.records) == str(expected.records)
+            for kept in ("curves", "predictions"):
+                for budget, array in getattr(expected, kept).items():
+                    np.testing.assert_array_equal(getattr(found, kept)[budget], array)
 
 
 def test_training_seconds_are_a_networks_share_of_the_time_it_took():
