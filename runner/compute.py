@@ -20,7 +20,6 @@ import contextlib
 import functools
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -34,6 +33,7 @@ from torch.utils.flop_counter import flop_registry
 
 from benchmarks.architecture import Network, Recipe
 from benchmarks.architectures.losses import loss as loss_of
+from runner.cost import Work
 from runner.dropout import fed
 from runner.modules import build
 
@@ -51,20 +51,6 @@ _MOVES = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Work:
-    """What a step computes: multiply-adds of products, of all the rest, and how many operations they are."""
-
-    products: int = 0
-    elementwise: int = 0
-    operations: int = 0
-
-    @property
-    def multiply_adds(self) -> int:
-        """All of it."""
-        return self.products + self.elementwise
-
-
 class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the work of every operation that runs within it."""
 
@@ -74,7 +60,7 @@ class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
-        """Nothing compiles in here, and saying so to torch would import its compiler, which takes a second."""
+        """Nothing compiles in here, and telling torch so would import its compiler, for a second."""
         return False
 
     def __torch_dispatch__(

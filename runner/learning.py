@@ -203,7 +203,8 @@ def _record(
             row.blank(budget, "failed", str(error))
             return
     seconds = sum(kept.seconds for _, kept in parts)
-    row.add(budget, log_q, **measured, parameters=job.stack.parameters, training_seconds=seconds)
+    counted = {"multiply_adds": job.stack.multiply_adds} if job.stack.multiply_adds else {}
+    row.add(budget, log_q, **measured, **counted, parameters=job.stack.parameters, training_seconds=seconds)
 
 
 def _targets(job: Job) -> dict[tuple[int, int], Targets]:
