@@ -6,6 +6,7 @@ run depends on them.
 
 from __future__ import annotations
 
+import functools
 import heapq
 import json
 import time
@@ -158,6 +159,7 @@ def step_key(trial: Trial) -> Spec:
     return _key(trial.task, trial.spec)
 
 
+@functools.lru_cache(maxsize=4096)
 def _key(task: str, text: str) -> Spec:
     spec, law = json.loads(text), registry.task(task)
     architecture = spec["architecture"]
@@ -175,29 +177,37 @@ WHERE took.value > 0
 
 def measured(store: Store, tasks: Iterable[str]) -> Known:
     """Return what the trials of a results file took on some tasks; long budgets count for more."""
-    from runner.early_stopping import LEAST_STEPS
-
     here = set(tasks)
     steps: dict[Spec, list[tuple[float, float]]] = defaultdict(list)
     fits: dict[Spec, list[float]] = defaultdict(list)
     for task, text, budget, took, best in store.rows(MEASURED):
-        if task not in here:
-            continue
-        spec, key = json.loads(text), _key(task, text)
-        recipe = spec["architecture"].get("recipe")
-        if not recipe or "members" not in recipe:
-            fits[(*key, str(budget))].append(took)
-            continue
-        protocol = spec["protocol"]
-        count = budget // (recipe["batch"] or protocol["batch"])
-        if protocol["kind"] == "dataset":  # it stops once its best state is older than half of its steps
-            early = recipe["schedule"] == "constant" and best is not None
-            count = min(protocol["steps"], max(LEAST_STEPS, 2 * best)) if early else protocol["steps"]
-        steps[key].append((took, count * recipe["members"]))
+        if task in here:
+            key, count = _key(task, text), _network_steps(text, budget, best)
+            if count:
+                steps[key].append((took, count))
+            else:
+                fits[(*key, str(budget))].append(took)
     return Known(
-        {key: sum(t for t, _ in found) / max(sum(n for _, n in found), 1) for key, found in steps.items()},
+        {key: sum(t for t, _ in found) / sum(n for _, n in found) for key, found in steps.items()},
         {key: fmean(found) for key, found in fits.items()},
     )
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_steps(text: str, budget: int, best: float | None) -> float:
+    """Return how many steps a trial's networks made up to a budget, all together; 0 of what is no network."""
+    from runner.early_stopping import LEAST_STEPS
+
+    spec = json.loads(text)
+    recipe, protocol = spec["architecture"].get("recipe"), spec["protocol"]
+    if recipe is None:
+        return 0
+    count = budget // (recipe["batch"] or protocol.get("batch", 1))
+    if protocol["kind"] == "dataset":
+        count = protocol["steps"]
+        if recipe["schedule"] == "constant" and best is not None:  # see `early_stopping.best_states`
+            count = min(count, max(LEAST_STEPS, 2 * best))
+    return float(count * recipe["members"])
 
 
 # --- how fast this machine is ----------------------------------------------------------------------------
