@@ -72,7 +72,7 @@ TYPICAL = Speeds()  # a server's core of 2022: right to a factor of two, which i
 
 @dataclass(frozen=True)
 class Known:
-    """What trials have taken before: seconds a network-step, and seconds of an estimator's fit, by spec."""
+    """What trials have taken before, by spec: seconds of a network's step, and of training at a budget."""
 
     steps: Mapping[Spec, float] = field(default_factory=dict)
     fits: Mapping[Spec, float] = field(default_factory=dict)
@@ -90,8 +90,7 @@ def seconds(stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = N
     scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
     if isinstance(architecture, Network):
         compiling = COMPILING if stack.mode == "compiled" else 0.0
-        each = known.steps.get(step_key(stack.trials[0])) or estimated(stack, work, speeds)
-        return scoring + _drawing(stack, speeds) + compiling + stack.places * stack.steps * each
+        return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):
         return scoring + (5e-7 * examples if architecture.needs_data else 0.0)
@@ -116,6 +115,18 @@ def total(costs: Iterable[float], workers: int) -> float:
     for cost in costs:
         heapq.heapreplace(free, free[0] + cost)
     return max(free)
+
+
+def _training(stack: Stack, work: Work, speeds: Speeds, known: Known) -> float:
+    """Return the seconds of a stack's steps: all of them, unless it is known when such networks stop."""
+    each = known.steps.get(step_key(stack.trials[0])) or estimated(stack, work, speeds)
+    if stack.protocol == "stream":
+        return stack.places * stack.steps * each
+    return sum(
+        known.fits.get(_fit_key(trial.task, trial.spec, trial.budgets[0]))
+        or trial.members * stack.steps * each
+        for trial in stack.trials
+    )
 
 
 def _drawing(stack: Stack, speeds: Speeds) -> float:
@@ -147,7 +158,8 @@ def _points(features: int) -> int:
 
 def _fitting(trial: Trial, budget: int, known: Known) -> float:
     return (
-        known.fits.get((*step_key(trial), str(budget))) or FIT / len(trial.budgets) + FITTED_EXAMPLE * budget
+        known.fits.get(_fit_key(trial.task, trial.spec, budget))
+        or FIT / len(trial.budgets) + FITTED_EXAMPLE * budget
     )
 
 
@@ -165,6 +177,11 @@ def _key(task: str, text: str) -> Spec:
     architecture = spec["architecture"]
     batch = architecture.get("recipe", {}).get("batch") or spec["protocol"].get("batch")
     return json.dumps(architecture, sort_keys=True), spec["mode"], f"{batch} {law.features} {law.classes}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _fit_key(task: str, text: str, budget: int) -> Spec:
+    return (*_key(task, text), f"{budget} {json.loads(text)['protocol'].get('steps')}")
 
 
 MEASURED = """
@@ -185,8 +202,7 @@ def measured(store: Store, tasks: Iterable[str]) -> Known:
             key, count = _key(task, text), _network_steps(text, budget, best)
             if count:
                 steps[key].append((took, count))
-            else:
-                fits[(*key, str(budget))].append(took)
+            fits[_fit_key(task, text, budget)].append(took)
     return Known(
         {key: sum(t for t, _ in found) / sum(n for _, n in found) for key, found in steps.items()},
         {key: fmean(found) for key, found in fits.items()},

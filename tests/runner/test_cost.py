@@ -129,6 +129,20 @@ def test_networks_that_stop_early_have_made_twice_the_steps_of_their_best_state(
         assert list(known_of(folder).steps.values()) == [pytest.approx(6.0 / steps)]
 
 
+def test_networks_on_sets_are_expected_to_stop_where_those_before_them_did(tmp_path):
+    suite = grid("mlp-16x16+ensemble(2)", suite=SETS, budgets=[100, 1_000], seeds=2)
+    trials = plan.plan(suite, "eager")
+    took = {"training_seconds": lambda budget: budget / 100, "best_step": lambda _: 700}
+    stored(tmp_path, [trial for trial in trials if trial.budgets == (1_000,)], took)
+    known = known_of(tmp_path)
+    scoring = 4 * (cost.RECORD + 8_000 * cost.POINT)
+    now = sum(stack.cost for stack in stacks(suite, known=known, work=Work(), speeds=QUICK))
+    # As long as before at the budget that is known, at most the suite's steps at the one that isn't.
+    assert now == pytest.approx(2 * 10 + 2 * 2 * 3_000 * 10 / (2 * 1_400) + scoring)
+    longer = stacks(suite.model_copy(update={"steps": 6_000}), known=known, work=Work(), speeds=QUICK)
+    assert sum(stack.cost for stack in longer) == pytest.approx(4 * 2 * 6_000 * 10 / (2 * 1_400) + scoring)
+
+
 def test_fits_of_an_estimator_go_by_budget(tmp_path):
     suite = grid("qda", "lda", suite=SETS, budgets=[100, 1_000], seeds=3)
     trials = plan.plan(suite, "eager")
