@@ -1,7 +1,6 @@
 """How long stacks take: as earlier trials of a folder did, else by what they compute and how fast that is.
 
-Seconds are those of one core. They order stacks, pace the progress meter and fill `--dry-run`; no number of a
-run depends on them.
+Seconds are those of one core. No number of a run depends on them.
 """
 
 from __future__ import annotations
@@ -31,6 +30,7 @@ COMPILING = 4.0  # seconds for a stack's program: 1.5 from a warm cache, 6 and m
 RECORD = 2e-3  # seconds to score a trial at a budget, whatever its points
 POINT = 4e-7  # seconds for each of an evaluation's points and classes
 FIT, FITTED_EXAMPLE = 0.3, 1e-4  # seconds of an estimator's fit that nothing is known of, and of its examples
+LOOK = 1.5e-3  # seconds of a look at one network's held-out loss
 WIDE = 30  # networks of a stack that shows how fast eager steps pass over memory
 SPEND = 0.25  # seconds for each speed that a calibration measures, at most
 
@@ -118,11 +118,13 @@ def total(costs: Iterable[float], workers: int) -> float:
 
 
 def _training(stack: Stack, work: Work, speeds: Speeds, known: Known) -> float:
-    """Return the seconds of a stack's steps: all of them, unless it is known when such networks stop."""
+    """Return the seconds of all of a stack's steps, or of those until such networks are known to stop."""
     each = known.steps.get(step_key(stack.trials[0])) or estimated(stack, work, speeds)
     if stack.protocol == "stream":
         return stack.places * stack.steps * each
-    return sum(
+    from runner.early_stopping import checks
+
+    return stack.networks * len(checks(stack.steps)) * LOOK + sum(
         known.fits.get(_fit_key(trial.task, trial.spec, trial.budgets[0]))
         or trial.members * stack.steps * each
         for trial in stack.trials
@@ -142,11 +144,10 @@ def _scoring(trial: Trial, architecture: Architecture, work: Work, batch: int, s
     """Return the seconds to predict and score a trial at all its budgets."""
     task = registry.task(trial.task)
     points = _points(task.features)
-    # A step is a forward pass, and a backward pass of twice its work.
+    # A third of a step's work: the backward pass is twice as much.
     forward = (work.products / speeds.products + work.elementwise / speeds.eager) / 3 / batch
-    passes = trial.members
-    if isinstance(architecture, Network):
-        passes *= max(architecture.recipe.samples, 1)
+    samples = architecture.recipe.samples if isinstance(architecture, Network) else 0
+    passes = trial.members * max(samples, 1)
     each = RECORD + points * task.classes * POINT + passes * points * forward
     return len(trial.budgets) * len(trial.rows) * each
 

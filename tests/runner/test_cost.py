@@ -9,6 +9,7 @@ import pytest
 from benchmarks import registry
 from runner import cost, forecast, plan
 from runner.cost import Known, Speeds, Work
+from runner.early_stopping import checks
 from runner.records import Record, TrialResult
 from runner.run import Options
 from runner.stacks import STACK_SIZE, stacked
@@ -129,7 +130,8 @@ def test_networks_that_stop_early_have_made_twice_the_steps_of_their_best_state(
         assert list(known_of(folder).steps.values()) == [pytest.approx(6.0 / steps)]
 
 
-def test_networks_on_sets_are_expected_to_stop_where_those_before_them_did(tmp_path):
+def test_networks_on_sets_are_expected_to_stop_where_those_before_them_did(tmp_path, monkeypatch):
+    looks = 8 * len(checks(3_000)) * cost.LOOK
     suite = grid("mlp-16x16+ensemble(2)", suite=SETS, budgets=[100, 1_000], seeds=2)
     trials = plan.plan(suite, "eager")
     took = {"training_seconds": lambda budget: budget / 100, "best_step": lambda _: 700}
@@ -138,7 +140,8 @@ def test_networks_on_sets_are_expected_to_stop_where_those_before_them_did(tmp_p
     scoring = 4 * (cost.RECORD + 8_000 * cost.POINT)
     now = sum(stack.cost for stack in stacks(suite, known=known, work=Work(), speeds=QUICK))
     # As long as before at the budget that is known, at most the suite's steps at the one that isn't.
-    assert now == pytest.approx(2 * 10 + 2 * 2 * 3_000 * 10 / (2 * 1_400) + scoring)
+    assert now == pytest.approx(looks + 2 * 10 + 2 * 2 * 3_000 * 10 / (2 * 1_400) + scoring)
+    monkeypatch.setattr(cost, "LOOK", 0.0)
     longer = stacks(suite.model_copy(update={"steps": 6_000}), known=known, work=Work(), speeds=QUICK)
     assert sum(stack.cost for stack in longer) == pytest.approx(4 * 2 * 6_000 * 10 / (2 * 1_400) + scoring)
 
