@@ -130,6 +130,7 @@ METRICS = {
         Metric("rounded_mass", "1", 0, "record", "mass of q's zeros taken as rounding"),
         Metric("distinct_examples", "examples", 0, "record", "different examples seen so far"),
         Metric("parameters", "count", 0, "record", "trainable parameters"),
+        Metric("multiply_adds", "count", 0, "record", "multiply-adds of one optimiser step, all members"),
         Metric("best_step", "steps", 0, "record", "step whose state was kept, by held-out loss"),
         Metric("training_seconds", "s", 0, "record", "training time up to the budget, a network's share"),
         Metric("budget_to_target", "examples", -1, "record", "examples until the gap stays below a target"),

@@ -17,9 +17,9 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
 
     Columns: gap, sparse (geometric means over seeds) with gap_error and sparse_error (integration error);
     low, high (95 % interval of the gap); arithmetic (mean gap), kl, sparse_mean (arithmetic means, nats);
-    crossings, seconds, parameters, distinct (means); ok, total, failed, skipped (trials); ranking (the gap as
-    ranks count it, `measured.counted`, NaN where a trial was skipped); note. A cell's means are NaN where any
-    of its trials failed or was skipped.
+    crossings, seconds, best_step (means), parameters, multiply_adds, distinct (the most); ok, total, failed,
+    skipped (trials); ranking (the gap as ranks count it, `measured.counted`, NaN where a trial was skipped);
+    note. A cell's means are NaN where any of its trials failed or was skipped.
     """
     gap = measured(frame, GAP).rename(columns={"value": "gap", "error": "gap_error"})
     table = _counts(frame).join(gap.drop(columns="note"))
@@ -31,16 +31,20 @@ def cells(frame: pd.DataFrame) -> pd.DataFrame:
         table["arithmetic"] = groups["gap"].mean().where(complete)
         table["kl"] = groups["kl"].mean().where(complete)
         table["sparse_mean"] = groups["sparse"].mean().where(complete)
-    for name in ("crossings", "seconds"):
+    for name in ("crossings", "seconds", "best_step"):
         table[name] = groups[name].mean().where(complete)
-    for name in ("parameters", "distinct"):  # known before training, so a failed trial doesn't hide them
+    for name in (
+        "parameters",
+        "multiply_adds",
+        "distinct",
+    ):  # known before training, so a failed trial doesn't hide them
         table[name] = groups[name].max()
     table["note"] = gap["note"]
     return table
 
 
 def overall(frame: pd.DataFrame, table: pd.DataFrame, tasks: Sequence[str]) -> pd.DataFrame:
-    """One row an (architecture, budget) over all tasks, with the columns of `cells` but `kl`, `distinct`.
+    """One row an (architecture, budget) over all tasks, with columns of `cells`: not kl, distinct, best_step.
 
     The gap is as in `measured_overall`. Sparse KL is the arithmetic mean over tasks.
     """
@@ -58,7 +62,8 @@ def overall(frame: pd.DataFrame, table: pd.DataFrame, tasks: Sequence[str]) -> p
     # A task without crossings adds none, one whose trials failed leaves the sum unknown.
     known = groups["crossings"].count() > 0
     result["crossings"] = groups["crossings"].sum().where(known & result["gap"].notna())
-    result["parameters"] = groups["parameters"].max()
+    for name in ("parameters", "multiply_adds"):
+        result[name] = groups[name].max()
     result["seconds"] = groups["seconds"].mean().where(result["gap"].notna())
     return result
 

@@ -1,7 +1,8 @@
-"""Information gap against the time that training took, and which rows nothing beats in both."""
+"""Information gap against what training costs, and which rows nothing beats in both."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,48 +13,73 @@ from reports.figures import overall, seen, strong
 from reports.layers import Looks, chosen, codes_of, inline, sized, together
 from reports.lines import beyond, dots, drawn_rows, targets
 from reports.lines import names as named
-from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.trials import names
-from reports.words import axis
+from reports.words import axis, fixed
 
 SECONDS = "datum.value >= 0.001 ? format(datum.value, ',~f') : format(datum.value, '~e')"
 
 
-def costs(run: Run) -> Chart | None:
-    """Overall gap against training seconds of one model, each row's budgets joined; None without times."""
+@dataclass(frozen=True)
+class Cost:
+    """What a model costs: a column of `cost_points`, how a chart and a reader call it, its axis' labels."""
+
+    column: str
+    name: str
+    title: str
+    axis: str
+    words: str
+    buys: str
+    lacks: str
+    labels: str = ""
+
+
+COMPUTE = Cost(
+    "multiply_adds", "compute", "Information gap against compute", "multiply-adds to train a model",
+    "multiply-adds of training a model", "so much compute", "Without a count",
+)  # fmt: skip
+TIME = Cost(
+    "training_seconds", "pareto", "Information gap against training time", "training seconds per model",
+    "training seconds per model", "so much time", "Without a time", SECONDS,
+)  # fmt: skip
+
+
+def costs(run: Run, cost: Cost) -> Chart | None:
+    """Overall gap against what training one model costs, each row's budgets joined; None without costs."""
     points = cost_points(run)
-    timed = points[points["x"] > 0]
-    if not np.isfinite(timed["y"]).any():
+    known = points.assign(x=points[cost.column])
+    known = known[known["x"] > 0]
+    if not np.isfinite(known["y"]).any():
         return None
-    ticks = calm_decades(seen(timed))
-    reach = (float(timed["x"].min()) / 1.3, float(timed["x"].max()) * 1.3)
-    axes = Axes("training seconds per model", "gap", (marks(reach), ticks), reach, form=".3g", labels=SECONDS)
-    best = front(timed)
-    untimed = [name for name in names(run.results)[1] if name not in set(timed["series"])]
+    ticks = calm_decades(seen(known))
+    reach = (float(known["x"].min()) / 1.3, float(known["x"].max()) * 1.3)
+    axes = Axes(cost.axis, "gap", (marks(reach), ticks), reach, form=".3g", labels=cost.labels)
+    best = front(known)
+    unknown = [name for name in names(run.results)[1] if name not in set(known["series"])]
     note = (
         f"Each line is one row at growing {axis(run.results.suite)}, its large dot the last. "
-        "The grey steps are the lowest gap that so much time buys."
+        f"The grey steps are the lowest gap that {cost.buys} buys."
     )
-    if untimed:
-        note += f" Without a time: {', '.join(untimed)}."
+    if cost is COMPUTE and fixed(run.results.suite):
+        note += " Steps count up to the state that was kept."
+    if unknown:
+        note += f" {cost.lacks}: {', '.join(unknown)}."
     label = (
-        "Overall information gap against training seconds per model on log-log axes, a line for each "
+        f"Overall information gap against {cost.words} on log-log axes, a line for each "
         f"architecture. Nothing is better in both than {_cheapest(best)}."
     )
-    data = points.drop(columns=["error"]).rename(
-        columns={"series": "architecture", "x": "training_seconds", "y": "information_gap"}
-    )
+    data = points.drop(columns=["error"]).rename(columns={"series": "architecture", "y": "information_gap"})
     return Chart(
-        "pareto", "Information gap against training time", label,
-        _drawn(run, timed, best, axes), data, f"{note} {beyond(seen(timed), ticks)}".strip(),
+        cost.name, cost.title, label, _drawn(run, known, best, axes), data,
+        f"{note} {beyond(seen(known), ticks)}".strip(),
     )  # fmt: skip
 
 
 def cost_points(run: Run) -> pd.DataFrame:
-    """Columns series, examples, x (training seconds per model, the mean over tasks), y (gap), error.
+    """Columns series, examples, y (gap), error, training_seconds and multiply_adds of one model.
 
-    Of learned rows; and multiply_adds (the mean over tasks and seeds) where records have any.
+    Of learned rows; costs are means over tasks. Multiply-adds are those of a step times the steps up to a
+    budget, or on fixed training sets up to the state that was kept.
     """
     table = overall(run)
     table = table[table["architecture"].isin(names(run.results)[1])]
@@ -61,18 +87,24 @@ def cost_points(run: Run) -> pd.DataFrame:
         {
             "series": table["architecture"],
             "examples": table["budget"].astype(int),
-            "x": table["training_seconds"].astype(float),
             "y": table["information_gap"].astype(float),
             "error": table["error"].astype(float),
+            "training_seconds": table["training_seconds"].astype(float),
         }
     ).reset_index(drop=True)
-    records = run.results.records
-    work = records[(records["metric"] == "multiply_adds") & records["value"].notna()]
-    if work.empty:
-        return points
-    means = work.groupby(["architecture", "budget"])["value"].mean()
+    cells = run.summary.cells.reset_index()
+    steps = cells["best_step"] if fixed(run.results.suite) else cells["budget"] / _batches(run, cells)
+    work = (cells["multiply_adds"] * steps).groupby([cells["architecture"], cells["budget"]]).mean()
     keys = pd.MultiIndex.from_frame(points[["series", "examples"]])
-    return points.assign(multiply_adds=means.reindex(keys).to_numpy())
+    return points.assign(multiply_adds=work.reindex(keys).to_numpy())
+
+
+def _batches(run: Run, cells: pd.DataFrame) -> pd.Series:
+    """Examples a step of each cell's architecture: its recipe's own, else the suite's."""
+    known = run.results.architectures
+    own = known["batch"].to_dict() if "batch" in known else {}
+    batches = cells["architecture"].map(own).astype(float)
+    return batches.fillna(float(run.results.suite["batch"]))
 
 
 def front(points: pd.DataFrame) -> pd.DataFrame:
@@ -94,8 +126,6 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
     codes = codes_of(run.styles, points["series"])
     looks = Looks(run.styles, codes)
     rows = drawn_rows(points, codes, axes, strongest).assign(b=points["examples"])
-    if "multiply_adds" in points:
-        rows["m"] = [number(value) for value in points["multiply_adds"]]
     rows = rows[rows["y"].notna()].sort_values(["s", "b"], kind="stable")
     ends = ~rows.duplicated("s", keep="last")
     rows["a"] = np.where(ends, 55.0, np.nan)
@@ -108,14 +138,12 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
         x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), order=alt.Order("b:Q"),
         color=looks.colour(), opacity=chosen(), strokeDash=looks.dash(),
     )  # fmt: skip
-    more = [("b:Q", axis(run.results.suite))]
-    more += [("m:N", "multiply-adds")] if "m" in rows else []
     layers = (
-        behind.encode(x=axes.x(), y=axes.y()), paths, dots(looks.colour()), targets(axes, *more),
+        behind.encode(x=axes.x(), y=axes.y()), paths, dots(looks.colour()),
+        targets(axes, ("b:Q", axis(run.results.suite))),
         *named(rows[ends], axes, strongest, looks.colour()),
     )  # fmt: skip
-    own = [name for name in ("x", "y", "t", "a", "b", "m") if name in rows]
-    return sized(together(layers, rows, own, ("n", "o", "r")), codes)
+    return sized(together(layers, rows, ("x", "y", "t", "a", "b"), ("n", "o", "r")), codes)
 
 
 def _cheapest(best: pd.DataFrame) -> str:

@@ -257,11 +257,20 @@ DATA = (
     ),
     Definition(
         "Cost",
-        ("parameters", "training_seconds", "distinct_examples", "best_step"),
+        ("parameters", "multiply_adds", "training_seconds"),
         (),
-        "Trainable parameters; training time up to a budget in seconds, a network's share of a stack that "
-        "trains together (the only number here that comes from a clock); different examples seen; the step "
-        "whose state was kept, where training stops by a held-out loss.",
+        "Trainable parameters; multiply-adds of one optimiser step on a mini-batch, all members of an "
+        "ensemble together: forward, backward and update, counted on a real step of a plain PyTorch loop. A "
+        "matrix product or a convolution counts its multiply-adds, every other floating-point operation one "
+        "for each element of the largest tensor that it reads or writes, a view or a copy nothing; drawing "
+        "examples isn't in it. Training time up to a budget in seconds, a network's share of a stack that "
+        "trains together (the only number here that comes from a clock).",
+    ),
+    Definition(
+        "Examples and steps",
+        ("distinct_examples", "best_step"),
+        (),
+        "Different examples seen; the step whose state was kept, where training stops by a held-out loss.",
     ),
 )  # fmt: skip
 

@@ -36,9 +36,9 @@ class Key:
 def leaderboard_charts(run: Run) -> tuple[Chart, ...]:
     """Every chart of the leaderboard page that this run has the numbers for."""
     from reports.contests import contests
-    from reports.costs import costs
+    from reports.costs import COMPUTE, TIME, costs
 
-    curves = (learning(run), sparse(run), strata(run), costs(run))
+    curves = (learning(run), sparse(run), strata(run), costs(run, COMPUTE), costs(run, TIME))
     return (*(chart for chart in curves if chart is not None), *contests(run))
 
 

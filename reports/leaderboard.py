@@ -26,8 +26,8 @@ from reports.trials import CELL, in_order, largest_budget, listed, names, told, 
 COLUMNS = (
     "budget", "task", "rank", "architecture", "kind", "information_gap", "low", "high", "error",
     "arithmetic_mean", "sparse_kl", "sparse_kl_error", "crossings_found", "crossings",
-    "budget_to_0.1", "budget_to_0.01", "parameters", "training_seconds", "ok", "total", "note",
-    "rank_low", "rank_high", "letters",
+    "budget_to_0.1", "budget_to_0.01", "parameters", "multiply_adds", "training_seconds", "ok", "total",
+    "note", "rank_low", "rank_high", "letters",
 )  # fmt: skip
 _RENAMED = {
     "arithmetic": "arithmetic_mean",
@@ -36,6 +36,7 @@ _RENAMED = {
     "crossings": "crossings_found",
     "seconds": "training_seconds",
     "parameters": "parameters",
+    "multiply_adds": "multiply_adds",
 }
 
 
@@ -123,11 +124,11 @@ def leaderboard(results: Results) -> pd.DataFrame:
     """The leaderboard, long: a row a budget, task (`overall` first) and architecture, columns `COLUMNS`.
 
     Sorted by budget, task, rank; reference rows have no rank and stand last. Gaps have no unit, KL is in
-    nats, budgets are examples, `training_seconds` is per model. `low` and `high` bound the information
-    gap at 95 %; a value below its integration error is kept, with that error beside it. A number is NaN
-    where any of its trials failed, and the rank then counts each of these as the larger of gap 1 and the
-    worst finite gap in its cell. A row of which a trial was skipped has neither a number nor a rank.
-    `rank_low`, `rank_high` and `letters` are as from `ranks`, blank below five seeds.
+    nats, budgets are examples, `training_seconds` is per model and `multiply_adds` per optimiser step. `low`
+    and `high` bound the information gap at 95 %; a value below its integration error is kept, with that error
+    beside it. A number is NaN where any of its trials failed, and the rank then counts each of these as the
+    larger of gap 1 and the worst finite gap in its cell. A row of which a trial was skipped has neither a
+    number nor a rank. `rank_low`, `rank_high` and `letters` are as from `ranks`, blank below five seeds.
     """
     return summarise(results).leaderboard
 
@@ -143,7 +144,8 @@ def _leaderboard(
     long["crossings"] = long["task"].map(_true_crossings(results, tasks))
     long["crossings_found"] = long["crossings_found"].where(long["crossings"].notna())
     long = _with_targets(long, derived, tasks)
-    return long.astype({"crossings": "Int64", "parameters": "Int64"})[list(COLUMNS)]
+    counts = dict.fromkeys(("crossings", "parameters", "multiply_adds"), "Int64")
+    return long.astype(counts)[list(COLUMNS)]
 
 
 def _true_crossings(results: Results, tasks: list[str]) -> dict[str, float]:

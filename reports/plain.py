@@ -46,12 +46,13 @@ def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str
     header += ["95 % interval", *map(markdown, tasks), "sparse KL"]
     crossings = any(row.crossings != numbers.BLANK for row in rows)
     header += [*(["crossings"] if crossings else []), *(f"examples to gap {target}" for target in targets)]
-    header += ["parameters", "seconds", "trials ok"]
+    counted = any(row.multiply_adds != numbers.BLANK for row in rows)
+    header += ["parameters", *(["multiply-adds a step"] if counted else []), "seconds", "trials ok"]
     body = []
     for row in rows:
         line = [row.overall.text, row.overall.span, *(cell.text for cell in row.tasks), row.sparse]
         line += [*([row.crossings] if crossings else []), *row.targets]
-        line += [row.parameters, row.seconds, row.counts]
+        line += [row.parameters, *([row.multiply_adds] if counted else []), row.seconds, row.counts]
         ranks = [row.rank, *([row.rank_span, row.letters] if tested else [])]
         name = _name(row.name, row.reference)
         body.append([*map(markdown, ranks), name, *map(markdown, line)])

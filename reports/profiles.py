@@ -229,12 +229,10 @@ def rival(every: Everyone, name: str) -> str:
     return next((other for other in every.ranked if other != name), "")
 
 
-def parameters(every: Everyone, name: str) -> str:
-    """Trainable parameters: one number, or the least and the most over tasks; a dash where unknown."""
+def size(every: Everyone, name: str, column: str) -> str:
+    """A count of the leaderboard: one number, or the least and the most over tasks; a dash where unknown."""
     last = every.budgets[-1]
-    known: Sequence[Any] = [
-        every.standings.get((last, task, name), {}).get("parameters") for task in every.tasks
-    ]
+    known: Sequence[Any] = [every.standings.get((last, task, name), {}).get(column) for task in every.tasks]
     counts = [int(count) for count in known if count is not None and not pd.isna(count)]
     if not counts:
         return numbers.BLANK

@@ -45,6 +45,7 @@ class Row:
     crossings: str
     targets: tuple[str, ...]
     parameters: str
+    multiply_adds: str
     seconds: str
     counts: str
     complete: bool  # every trial that was to run did, and none failed
@@ -142,6 +143,7 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
         crossings=numbers.found(_float(whole, "crossings_found"), _float(whole, "crossings")),
         targets=_targets(results, whole),
         parameters=numbers.count(_float(whole, "parameters")),
+        multiply_adds=numbers.count(_float(whole, "multiply_adds")),
         seconds=numbers.number(_float(whole, "training_seconds"), digits),
         counts=f"{whole['ok']}/{whole['total']}",
         complete=whole["ok"] + whole["skipped"] == whole["total"] and whole["total"] > 0,

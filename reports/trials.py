@@ -18,6 +18,8 @@ MEASURES: Mapping[tuple[str, str], str] = {
     ("expected_kl", "all"): "kl",
     ("crossings_found", "all"): "crossings",
     ("parameters", "all"): "parameters",
+    ("multiply_adds", "all"): "multiply_adds",
+    ("best_step", "all"): "best_step",
     ("training_seconds", "all"): "seconds",
     ("distinct_examples", "all"): "distinct",
     ("infinite_mass", "all"): "excluded",
@@ -29,10 +31,10 @@ ZEROS = "q has zeros"
 def trials(records: pd.DataFrame) -> pd.DataFrame:
     """One row a (task, architecture, budget, seed).
 
-    Index: those four, sorted. Columns: the keys of `BOARD`, kl (nats), crossings, parameters, seconds,
-    distinct, excluded (the mass that q excludes); of `BOARD` and kl also `<key>_error` (integration error, 0
-    where none is recorded); status and reason of the trial at that budget. Numbers of a trial whose status
-    isn't ok are NaN.
+    Index: those four, sorted. Columns: the keys of `BOARD`, kl (nats), crossings, parameters, multiply_adds
+    (of a step), best_step, seconds, distinct, excluded (the mass that q excludes); of `BOARD` and kl also
+    `<key>_error` (integration error, 0 where none is recorded); status and reason of the trial at that
+    budget. Numbers of a trial whose status isn't ok are NaN.
     """
     pair = [
         MEASURES.get(key, "") for key in zip(records["metric"], records["region"], strict=True)

@@ -72,6 +72,7 @@ def of_architecture(row: str, suite: Suite) -> dict[str, Any]:
         "base": base,
         "recipes": [*recipes, *([plan.CORRECTED.lstrip("+")] if twin else [])],
         "learning_rate": recipe.learning_rate if recipe else None,
+        "batch": (recipe.batch or suite.batch) if recipe else None,
         "calibration": calibration or "",
         "soft_labels": bool(recipe and recipe.soft_labels),
         "version": architecture.version,

@@ -80,7 +80,9 @@ def cli() -> None:
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes. [default: number of cores]")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder. [default: runs/<suite>]")
 @click.option("--fresh", is_flag=True, help="Start over; earlier results are set aside, not destroyed.")
-@click.option("--dry-run", is_flag=True, help="Say what would be trained, and stop.")
+@click.option(
+    "--dry-run", is_flag=True, help="Say what would be trained and how long it would take, and stop."
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "none"]), default="table", show_default=True
 )
@@ -118,7 +120,9 @@ def run(
         quick=quick,
     )
     if dry_run:
-        click.echo(running.dry_run(grid, options))
+        from runner.forecast import dry_run as foretold
+
+        click.echo(foretold(grid, options))
         return
     sys.exit(_run_and_show(grid, options, form))
 
@@ -168,7 +172,11 @@ def report(folder: Path, output: Path | None) -> None:
 
 @cli.command("list")
 @click.argument("kind", type=click.Choice(["tasks", "architectures", "suites", "metrics"]))
-@click.option("--task", metavar="NAME", help="Of architectures: count their parameters on this task.")
+@click.option(
+    "--task",
+    metavar="NAME",
+    help="Of architectures: count their parameters and multiply-adds a step on this task.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For scripts.")
 def list_(kind: str, task: str | None, as_json: bool) -> None:
     """Show the registered tasks, architectures, suites or metrics."""

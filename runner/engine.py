@@ -237,7 +237,7 @@ def _places(modules: Sequence[nn.Module], mode: str) -> list[list[int]]:
     every = list(range(len(modules)))
     if mode != "compiled":
         return [every]
-    size = places(sum(weight.numel() for weight in modules[0].parameters() if weight.requires_grad), mode)
+    size = places(sum(weight.numel() for weight in modules[0].parameters() if weight.requires_grad))
     groups = [every[i : i + size] for i in range(0, len(every), size)]
     return [group + [group[0]] * (size - len(group)) for group in groups]
 

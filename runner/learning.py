@@ -206,7 +206,9 @@ def _record(
             row.blank(budget, "failed", str(error))
             return
     seconds = sum(kept.seconds for _, kept in parts)
-    job.scoring.add(row, budget, log_q, **measured, parameters=job.stack.parameters, training_seconds=seconds)
+    counted = {"multiply_adds": job.stack.multiply_adds} if job.stack.multiply_adds else {}
+    counted |= {"parameters": job.stack.parameters, "training_seconds": seconds}
+    job.scoring.add(row, budget, log_q, **measured, **counted)
 
 
 def _targets(job: Job) -> dict[tuple[int, int], Targets]:

@@ -18,6 +18,7 @@ from suites import built_in
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 Rows = list[dict[str, Any]]
+BATCH = 64  # of a step whose multiply-adds are counted, where a recipe has no own
 
 
 def tasks() -> Rows:
@@ -43,8 +44,8 @@ def tasks() -> Rows:
 def architectures(task: str | None = None) -> Rows:
     """Return a row for each architecture, those of installed packages too.
 
-    With the name of a task also the trainable parameters there: None of what isn't a network or doesn't
-    apply.
+    With the name of a task also the trainable parameters there and the multiply-adds of a step: None of what
+    isn't a network or doesn't apply.
     """
     from benchmarks import plug_ins, registry
 
@@ -79,9 +80,13 @@ def _row(name: str, kind: str, family: str, loss: str, version: int, description
 
 
 def _count_parameters(rows: Rows, task: Any) -> None:
-    """Put the parameters that each network has on a task before its description."""
+    """Put before their descriptions what networks are on a task: parameters, multiply-adds of a step.
+
+    A step on the recipe's own batch, else on one of 64 as in most suites.
+    """
     from benchmarks import registry
     from benchmarks.architecture import Network
+    from runner.compute import work
     from runner.modules import parameter_count
 
     for row in rows:
@@ -89,6 +94,10 @@ def _count_parameters(rows: Rows, task: Any) -> None:
         count = parameter_count(found, task.features, task.classes) if isinstance(found, Network) else 0
         members = found.recipe.members if isinstance(found, Network) else 1
         row["parameters"] = count * members or None
+        row["multiply_adds"] = None
+        if isinstance(found, Network):
+            step = work(found, task.features, task.classes, found.recipe.batch or BATCH)
+            row["multiply_adds"] = step.multiply_adds * members or None
         row["description"] = row.pop("description")  # last, where a line may be cut
 
 
@@ -126,6 +135,7 @@ def metrics() -> Rows:
 
 HEADINGS = {
     "features": "inputs",
+    "multiply_adds": "multiply-adds a step",
     "bayes_error": "Bayes error",
     "entropy": "H(C|X)",
     "information": "I(X;C)",

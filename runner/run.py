@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from reports.results import Results
 from runner import plan, provenance
+from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
 from runner.executors import WorkerDied, run_stacks
 from runner.plan import Trial
@@ -66,7 +67,7 @@ def run(suite: Suite, options: Options) -> Outcome:
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
-        stacks = _stacks(suite, todo, options)
+        stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
         died = not _train(store, stacks, options)
         _say_if_mixed(store)
@@ -84,26 +85,6 @@ def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     swap_in(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     write_report(found, folder)
     return found
-
-
-def dry_run(suite: Suite, options: Options) -> str:
-    """Return what a run would do, in lines; writes nothing. Raises StoreError."""
-    trials = plan.plan(suite, options.mode)
-    todo = trials
-    path = options.folder / FILE
-    if path.exists() and path.stat().st_size and not options.fresh:
-        with Store(path) as store:
-            todo = plan.missing(trials, store.done())
-    there = f"{len(trials) - len(todo)} there already"
-    budgets = ", ".join(map(str, suite.budgets))
-    lines = [
-        f"{suite.name}: {_count(len(trials), 'trial')}, {there}, in {options.folder}",
-        f"  tasks: {', '.join(suite.tasks)}; seeds: {suite.seeds}; budgets: {budgets}",
-    ]
-    for stack in _stacks(suite, todo, options):
-        how = "" if stack.mode == "none" else f", {stack.steps:,} steps, {stack.mode}"
-        lines.append(f"  {stack.architecture}: {_count(len(stack.trials), 'trial')}{how}")
-    return "\n".join(lines)
 
 
 @contextmanager
@@ -145,7 +126,8 @@ def say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def _count(number: int, word: str) -> str:
+def count(number: int, word: str) -> str:
+    """Return a number with its word: 1 trial, 30 trials."""
     return f"{number:,} {word}" + ("" if number == 1 else "s")
 
 
@@ -155,12 +137,18 @@ def _store(options: Options) -> Store:
     return Store(options.folder / FILE)
 
 
-def _stacks(suite: Suite, todo: list[Trial], options: Options) -> list[Stack]:
+def stacks_of(
+    suite: Suite, todo: list[Trial], options: Options, speeds: Speeds = TYPICAL, known: Known = NOTHING
+) -> list[Stack]:
+    """Return the stacks of what is to be trained, the costliest first; by what their costs are known."""
     if not todo:
         return []
-    from runner.modules import parameter_count  # here and not above, because it imports torch
+    from runner.compute import work  # here and not above, because they import torch
+    from runner.modules import parameter_count
 
-    return stacked(suite, todo, options.mode, options.device, options.jobs, parameter_count)
+    return stacked(
+        suite, todo, options.mode, options.device, options.jobs, parameter_count, work, speeds, known
+    )
 
 
 def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
@@ -176,7 +164,7 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
                 store.add(results, environment)
                 _say_once(said, results)
                 failed = sum(result.status == "failed" for result in results)
-                note = f"{stacks[number].architecture}: {_count(len(results), 'trial')}"
+                note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
                 progress.finished(number, note + (f", {failed} failed" if failed else ""))
     except WorkerDied as error:
         say(f"error: {error}")
@@ -215,7 +203,7 @@ def _say_what_is_missing(
     if not todo:
         say(f"{suite.name}: all {len(trials):,} trials are there already; nothing to train")
         return
-    what = f"training {_count(len(todo), 'trial')} in {_count(len(stacks), 'stack')}"
+    what = f"training {count(len(todo), 'trial')} in {count(len(stacks), 'stack')}"
     say(f"{suite.name}: {kept}{what}, {options.mode}, {min(options.jobs, len(stacks))} at a time")
 
 
@@ -224,7 +212,7 @@ def _say_what_is_left_out(store: Store, trials: list[Trial]) -> None:
     others = len(set(store.done()) - {row.id for trial in trials for row in trial.rows})
     if others:
         say(
-            f"note: the tables and the page show this grid; {_count(others, 'other trial')} in {store.path}"
+            f"note: the tables and the page show this grid; {count(others, 'other trial')} in {store.path}"
             " are kept, and a run that names them shows them again"
         )
 

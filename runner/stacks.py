@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
 from benchmarks import registry
-from benchmarks.architecture import Architecture, Estimator, Network, Reference
+from benchmarks.architecture import Architecture, Estimator, Network
+from runner import cost
+from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
 from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
 STACK_SIZE = 32  # networks in a stack
-CACHED = 400_000  # bytes of weights and optimiser state beside which a program's layers fit in a core's cache
+PROGRAMS = ((2_000, 32), (10_000, 16), (40_000, 8), (400_000, 4))  # parameters at most, and places
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_BYTES = 2 * 2**30
 
@@ -24,8 +26,8 @@ class Stack:
     """Trials of one architecture and one shape that train as one program, and how.
 
     batch and pool in examples; steps: the most optimiser steps; mode "compiled", "eager" or, for what isn't
-    a network, "none"; parameters: trainable ones of one trial; device: "cpu" or "cuda"; cost: rough seconds
-    of one core, which orders and paces;
+    a network, "none"; parameters: trainable ones of one trial; multiply_adds: of one trial's step, 0 where
+    they can't be counted; device: "cpu" or "cuda"; cost: seconds of one core, about, which order and pace;
     shared: the folder where the examples of a task and seed are kept for all stacks that train on them.
     """
 
@@ -39,6 +41,7 @@ class Stack:
     parameters: int
     cost: float
     shared: str = ""
+    multiply_adds: int = 0
 
     @property
     def architecture(self) -> str:
@@ -50,22 +53,46 @@ class Stack:
         """Networks that train side by side, none where it isn't networks that it holds."""
         return 0 if self.mode == "none" else sum(trial.members for trial in self.trials)
 
+    @property
+    def places(self) -> int:
+        """Places of the programs that train them, each of which costs as much as a network."""
+        if self.mode != "compiled":
+            return self.networks
+        size = self.program
+        return math.ceil(self.networks / size) * size
 
-def places(parameters: int, mode: str) -> int:
-    """Return how many networks one program trains at once; compiled ones have a size that is theirs for good.
+    @property
+    def program(self) -> int:
+        """Places of one of its programs, at least one."""
+        one = self.parameters // self.trials[0].members
+        return places(one) if self.mode == "compiled" else max(self.networks, 1)
 
-    As many as stay in the processor's cache, weights and both moments in float32 each; 32 divides by it.
+
+def places(parameters: int) -> int:
+    """Return how many networks of so many parameters one compiled program trains.
+
+    Few enough for what they need at each step to stay in a core's cache, and enough to share the time that a
+    call takes: what was fastest of 2 to 32 on the networks of gaussian1d. A constant of the architecture,
+    because programs of different sizes round differently.
     """
-    if mode != "compiled":
-        return STACK_SIZE
-    fit = CACHED // (12 * max(1, parameters))
-    return next((size for size in (32, 16, 8, 4) if size <= fit), 2)
+    return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
 
 def stacked(
-    suite: Suite, trials: Iterable[Trial], mode: str, device: str, jobs: int, size: Callable[..., int]
+    suite: Suite,
+    trials: Iterable[Trial],
+    mode: str,
+    device: str,
+    jobs: int,
+    size: Callable[..., int],
+    count: Callable[..., Work] | None = None,
+    speeds: Speeds = TYPICAL,
+    known: Known = NOTHING,
 ) -> list[Stack]:
-    """Return the trials as stacks, the costliest first; size(network, features, classes) -> parameters.
+    """Return the trials as stacks, the costliest first.
+
+    size(network, features, classes) -> parameters; count(network, features, classes, batch) -> the work of a
+    network's step; speeds and known: where costs come from.
 
     How trials are put together never changes their numbers, so stacks are cut for the machine: at most 32
     networks each and, unless they are compiled (where a half-empty stack costs as much as a full one),
@@ -77,7 +104,9 @@ def stacked(
     for (name, features, classes), group in groupby(todo, key=_stacking_key):
         architecture, members = registry.architecture(name), list(group)
         how = network_mode(architecture, mode)
+        batch = _batch(suite, architecture)
         parameters = size(architecture, features, classes) if how != "none" else 0
+        work = count(architecture, features, classes, batch) if count and how != "none" else Work()
         whole = STACK_SIZE if how == "compiled" else share
         limit = max(1, whole // members[0].members)
         if isinstance(architecture, Estimator):
@@ -86,15 +115,16 @@ def stacked(
             stack = Stack(
                 trials=tuple(part),
                 protocol=suite.protocol,
-                batch=_batch(suite, architecture),
+                batch=batch,
                 pool=suite.pool,
                 steps=_steps(suite, architecture),
                 mode=how,
                 device=device if how != "none" else "cpu",
                 parameters=parameters * members[0].members,
+                multiply_adds=work.multiply_adds * members[0].members,
                 cost=0.0,
             )
-            made.append(replace(stack, cost=_cost(stack, architecture)))
+            made.append(replace(stack, cost=cost.seconds(stack, work, speeds, known)))
     return sorted(made, key=lambda stack: -stack.cost)
 
 
@@ -108,19 +138,6 @@ def _steps(suite: Suite, architecture: Architecture) -> int:
     if suite.protocol == "dataset":
         return suite.most_steps
     return max(suite.budgets) // _batch(suite, architecture)
-
-
-def _cost(stack: Stack, architecture: Architecture) -> float:
-    """Return rough seconds for a stack, from the measured speed of compiled stacks and of fits."""
-    examples = sum(sum(trial.budgets) for trial in stack.trials)
-    scoring = 0.005 * sum(len(trial.budgets) for trial in stack.trials)
-    if isinstance(architecture, Reference):
-        return scoring + (5e-7 * examples if architecture.needs_data else 0.0)
-    if isinstance(architecture, Estimator):
-        return scoring + 0.3 * len(stack.trials) + 1e-4 * examples
-    places = STACK_SIZE if stack.mode == "compiled" else stack.networks
-    one = stack.parameters / stack.trials[0].members
-    return scoring + places * stack.steps * (5e-6 + 9e-9 * one) * stack.batch / 64
 
 
 def _stacking_key(trial: Trial) -> tuple[str, int, int]:

@@ -16,9 +16,9 @@ from reports.profiles import (
     compared,
     everyone,
     measure_table,
-    parameters,
     rival,
     score_table,
+    size,
     standing,
 )
 from reports.trials import kind, missing
@@ -46,7 +46,8 @@ def _index(run: Run, every: Everyone) -> Page:
             "description": _text(run, name, "description"),
             "kind": kind(run.results, name),
             "family": _text(run, name, "family"),
-            "parameters": parameters(every, name),
+            "parameters": size(every, name, "parameters"),
+            "multiply_adds": size(every, name, "multiply_adds"),
         }
         for name, row in every.rows.items()
     ]
@@ -54,6 +55,7 @@ def _index(run: Run, every: Everyone) -> Page:
         **_shared(run, every),
         "rows": rows,
         "families": any(row["family"] for row in rows),
+        "counted": any(row["multiply_adds"] != numbers.BLANK for row in rows),
         "ranked": len(every.ranked),
     }
     return Page(INDEX, "Architectures", "architectures.html.j2", values)
@@ -85,9 +87,11 @@ def _page(run: Run, every: Everyone, name: str) -> Page:
 def facts(run: Run, every: Everyone, name: str) -> list[tuple[str, str]]:
     """What a row is, as pairs of words: its kind, family and size, then its recipe where it is told."""
     found = [("Kind", KINDS.get(kind(run.results, name), kind(run.results, name)))]
-    family, size = _text(run, name, "family"), parameters(every, name)
+    family = _text(run, name, "family")
     found += [("Family", family)] if family else []
-    found += [("Trainable parameters", size)] if size != numbers.BLANK else []
+    sizes = {"Trainable parameters": "parameters", "Multiply-adds of a training step": "multiply_adds"}
+    counts = {label: size(every, name, column) for label, column in sizes.items()}
+    found += [(label, count) for label, count in counts.items() if count != numbers.BLANK]
     told = _value(run, name, "facts")
     if isinstance(told, list | tuple):
         found += [(f"{str(label)[:1].upper()}{str(label)[1:]}", str(text)) for label, text in told]

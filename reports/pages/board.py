@@ -54,6 +54,7 @@ def columns(run: Run) -> list[Column]:
     tasks = names(run.results)[0]
     few = "task" if len(tasks) <= FEW_TASKS else "task many"
     crossings = bool(run.results.tasks["crossings"].reindex(tasks).astype(float).gt(0).any())
+    counted = bool(run.summary.leaderboard["multiply_adds"].notna().any())
     return [
         Column("rank", "#", look="rank", title="rank, with its 95 % interval"),
         Column("letters", "Ties", look="ties", title="rows that share a letter can't be told apart"),
@@ -66,6 +67,7 @@ def columns(run: Run) -> list[Column]:
         Column("target", "Examples to gap 0.01", "to gap 0.1", look="target"),
         Column("cost", "Training", "s / model"),
         Column("parameters", "Para\u00admeters"),
+        *([Column("multiply_adds", "Multiply-adds", "a step")] if counted else []),
         Column("trials", "Trials", "ok / all"),
     ]
 
@@ -153,6 +155,7 @@ def _cells(row: Row, wide: list[float], few: bool) -> dict[str, Shown]:
         "target": Shown(row.targets[-1], row.targets[0]),
         "cost": Shown(row.seconds),
         "parameters": Shown(row.parameters),
+        "multiply_adds": Shown(row.multiply_adds),
         "trials": Shown(row.counts, title=row.note, look="" if row.complete else "bad"),
     }
     for number, cell in enumerate(row.tasks):

@@ -54,6 +54,7 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "failures": failures(results),
         "integration": integration_error(results),
         "crossings": any(row.crossings != numbers.BLANK for row in rows),
+        "counted": any(row.multiply_adds != numbers.BLANK for row in rows),
         "manifest": results.manifest,
         "wall_time": numbers.seconds(results.manifest.get("wall_seconds")),
     }

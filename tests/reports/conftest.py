@@ -61,6 +61,7 @@ def _trial(task: str, architecture: str, seed: int, budget: int, rng: np.random.
         numbers["distinct_examples", "all"] = float(budget)
     if architecture in NETWORKS:
         numbers["parameters", "all"] = float(100 + 4_000 * NETWORKS.index(architecture))
+        numbers["multiply_adds", "all"] = float(1_000 * (1 + NETWORKS.index(architecture)) ** 2)
         numbers["training_seconds", "all"] = budget / 64 * 4e-5 * (1 + NETWORKS.index(architecture))
     return [(*key, metric, region, value, error, "ok", reason) for (metric, region), value in numbers.items()]
 

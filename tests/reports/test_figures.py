@@ -12,7 +12,7 @@ from scipy.stats import rankdata
 from reports import figures, svg
 from reports.charts import LIMIT, line_styles
 from reports.contests import MOST_NUMBERED, ROW, contests, ranked, row_height, win_shares
-from reports.costs import cost_points, costs, front
+from reports.costs import COMPUTE, TIME, cost_points, costs, front
 from reports.leaderboard import summarise
 from reports.ordering import CriticalDifference, critical_difference
 from reports.pages.page import Run
@@ -30,6 +30,9 @@ def _run(results):
 @pytest.fixture(scope="module")
 def run(results):
     return _run(results)
+
+
+NAMES = ["learning", "sparse", "strata", "compute", "pareto", "wins", "ranks"]
 
 
 def _with(results, rows):
@@ -138,28 +141,44 @@ def test_the_front_is_what_nothing_beats_in_both():
     assert front(points.iloc[:0]).empty
 
 
-def test_costs_are_those_of_the_table_and_rows_without_times_are_named(run, results):
+def test_costs_are_those_of_the_table_and_rows_without_are_named(run, results):
     points = cost_points(run).set_index(["series", "examples"])
-    np.testing.assert_allclose(points.loc[("mlp-16x16", LAST), "x"], LAST / 64 * 4e-5 * 2)
-    assert "Without a time" not in costs(run).note and "multiply_adds" not in points
-    timed = (results.records["metric"] == "training_seconds") & (results.records["architecture"] == "linear")
-    other = costs(_run(dataclasses.replace(results, records=results.records[~timed])))
-    assert other.note.startswith("Each line") and "Without a time: linear." in other.note
-    none = results.records[results.records["metric"] != "training_seconds"]
-    assert costs(_run(dataclasses.replace(results, records=none))) is None
+    np.testing.assert_allclose(points.loc[("mlp-16x16", LAST), "training_seconds"], LAST / 64 * 4e-5 * 2)
+    np.testing.assert_allclose(points.loc[("mlp-16x16", LAST), "multiply_adds"], LAST / 64 * 4_000)
+    assert (
+        points.loc[("mlp-16x16", LAST), "multiply_adds"]
+        == 5 * points.loc["mlp-16x16", "multiply_adds"][128_000]
+    )
+    for cost, lacks in ((TIME, "Without a time"), (COMPUTE, "Without a count")):
+        assert lacks not in costs(run, cost).note
+        known = results.records["metric"] == cost.column
+        linear = results.records["architecture"] == "linear"
+        other = costs(_run(dataclasses.replace(results, records=results.records[~(known & linear)])), cost)
+        assert other.note.startswith("Each line") and f"{lacks}: linear." in other.note
+        assert costs(_run(dataclasses.replace(results, records=results.records[~known])), cost) is None
 
 
-def test_multiply_adds_are_told_where_records_have_them(results):
+def test_compute_goes_by_each_recipes_own_batch(run, results):
+    whole = cost_points(run).set_index(["series", "examples"])["multiply_adds"]
+    own = pd.Series(np.nan, results.architectures.index)
+    own["linear"] = 16  # and of the others none: the suite's
+    told = _run(dataclasses.replace(results, architectures=results.architectures.assign(batch=own)))
+    points = cost_points(told).set_index(["series", "examples"])["multiply_adds"]
+    np.testing.assert_allclose(points["linear"], 4 * whole["linear"])
+    np.testing.assert_allclose(points["resnet-64"], whole["resnet-64"])
+
+
+def test_on_fixed_sets_compute_goes_up_to_the_kept_state(results):
     rows = [
-        (task, "linear", seed, LAST, "multiply_adds", "all", 100.0 + seed)
-        for task in results.suite["tasks"]
-        for seed in (0, 2)
+        (task, "linear", seed, LAST, "best_step", "all", 100.0 * (1 + place))
+        for place, task in enumerate(results.suite["tasks"])
+        for seed in range(6)
     ]
-    run = _run(_with(results, rows))
-    points = cost_points(run).set_index(["series", "examples"])["multiply_adds"]
-    assert points["linear", LAST] == 101 and np.isnan(points["mlp-16x16", LAST])
-    spec = json.dumps(svg.drawn(costs(run), "x").spec)
-    assert '"multiply-adds"' in spec and '"m": "101"' in spec
+    fixed = dataclasses.replace(_with(results, rows), suite={**results.suite, "protocol": "dataset"})
+    points = cost_points(_run(fixed)).set_index(["series", "examples"])["multiply_adds"]
+    np.testing.assert_allclose(points["linear", LAST], 200 * 1_000)
+    assert np.isnan(points["mlp-16x16", LAST])
+    assert "state that was kept" in costs(_run(fixed), COMPUTE).note
 
 
 def _pairs(*rows):
@@ -211,7 +230,7 @@ def test_mean_ranks_are_those_of_blocks_of_task_and_seed(run):
 def test_there_are_no_contests_below_five_seeds(make_results):
     few = _run(make_results(seeds=4))
     assert contests(few) == ()
-    assert [chart.name for chart in figures.leaderboard_charts(few)] == ["learning", "sparse", "pareto"]
+    assert [chart.name for chart in figures.leaderboard_charts(few)] == ["learning", "sparse", *NAMES[3:5]]
 
 
 @pytest.mark.parametrize("rows", [2, 3, 11, 30])
@@ -272,8 +291,9 @@ def test_charts_of_twenty_rows_are_light_quick_and_the_same_every_time(crowded):
     charts = figures.leaderboard_charts(crowded)
     drawn = [svg.drawn(chart, "x.csv") for chart in charts]
     assert time.process_time() - start < 5  # about one, and the first chart of a process another
-    assert [chart.name for chart in charts] == ["learning", "sparse", "strata", "pareto", "wins", "ranks"]
-    assert sum(len(figure.svg) + len(json.dumps(figure.spec)) for figure in drawn) < 210_000
+    assert [chart.name for chart in charts] == NAMES
+    weight = sum(len(figure.svg) + len(json.dumps(figure.spec)) for figure in drawn)
+    assert weight < 35_000 * len(charts)
     again = [svg.drawn(chart, "x.csv") for chart in figures.leaderboard_charts(crowded)]
     assert [figure.svg for figure in drawn] == [figure.svg for figure in again]
     for chart in charts:

@@ -200,7 +200,8 @@ def test_a_dry_run_says_what_would_be_done_and_writes_nothing(tmp_path):
     assert out.returncode == 0
     assert out.stdout.startswith("smoke: 50 trials, 0 there already, in runs/smoke\n")
     assert "seeds: 5; budgets: 640, 1280" in out.stdout
-    assert "mlp-16x16: 10 trials, 20 steps, eager" in out.stdout
+    assert "mlp-16x16: 10 trials, 10 networks, 20 steps, eager, about " in out.stdout
+    assert "smoke: 50 trials in 5 stacks, expected to take about " in out.stdout
     assert not list(tmp_path.iterdir())
 
 

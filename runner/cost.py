@@ -1,0 +1,300 @@
+"""How long stacks take: as earlier trials of a folder did, else by what they compute and how fast that is.
+
+Seconds are those of one core. No number of a run depends on them.
+"""
+
+from __future__ import annotations
+
+import functools
+import heapq
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from benchmarks import registry
+from benchmarks.architecture import Architecture, Network, Reference
+
+if TYPE_CHECKING:
+    from runner.plan import Trial
+    from runner.stacks import Stack
+    from runner.store import Store
+
+# What a compiled program keeps of the speed that products and elementwise passes have alone.
+EFFICIENCY = 0.65
+COMPILED_OPERATIONS = 15  # operations of an eager step whose overhead a compiled step has: guards, one call
+COMPILING = 4.0  # seconds for a stack's program: 1.5 from a warm cache, 6 and more without
+RECORD = 2e-3  # seconds to score a trial at a budget, whatever its points
+POINT = 4e-7  # seconds for each of an evaluation's points and classes
+FIT, FITTED_EXAMPLE = 0.3, 1e-4  # seconds of an estimator's fit that nothing is known of, and of its examples
+LOOK = 1.5e-3  # seconds of a look at one network's held-out loss
+WIDE = 30  # networks of a stack that shows how fast eager steps pass over memory
+SPEND = 0.25  # seconds for each speed that a calibration measures, at most
+
+Spec: TypeAlias = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step computes: multiply-adds of products, of all the rest, and how many operations they are."""
+
+    products: int = 0
+    elementwise: int = 0
+    operations: int = 0
+
+    @property
+    def multiply_adds(self) -> int:
+        """All of it."""
+        return self.products + self.elementwise
+
+
+@dataclass(frozen=True)
+class Speeds:
+    """How fast a core is.
+
+    products: multiply-adds a second in batched matrix products; fused and eager: elements a second in
+    elementwise passes, in the cache of the processor and as an eager step makes them; operation: seconds
+    that any operation of an eager step takes; example: {task: seconds to draw one}.
+    """
+
+    products: float = 4e10
+    fused: float = 6e9
+    eager: float = 4e8
+    operation: float = 15e-6
+    example: Mapping[str, float] = field(default_factory=dict)
+
+
+TYPICAL = Speeds()  # a server's core of 2022: right to a factor of two, which is enough to order stacks
+
+
+@dataclass(frozen=True)
+class Known:
+    """What trials have taken before, by spec: seconds of a network's step, and of training at a budget."""
+
+    steps: Mapping[Spec, float] = field(default_factory=dict)
+    fits: Mapping[Spec, float] = field(default_factory=dict)
+
+
+NOTHING = Known()
+
+
+def seconds(stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = NOTHING) -> float:
+    """Return how long a stack takes on one core: drawing, training or fitting, and scoring.
+
+    Of a stack whose networks may stop early, at most.
+    """
+    architecture = registry.architecture(stack.architecture)
+    scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
+    if isinstance(architecture, Network):
+        compiling = COMPILING if stack.mode == "compiled" else 0.0
+        return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
+    examples = sum(sum(trial.budgets) for trial in stack.trials)
+    if isinstance(architecture, Reference):
+        return scoring + (5e-7 * examples if architecture.needs_data else 0.0)
+    most = architecture.max_budget or max(max(trial.budgets) for trial in stack.trials)
+    fits = ((trial, budget) for trial in stack.trials for budget in trial.budgets if budget <= most)
+    return scoring + sum(_fitting(trial, budget, known) for trial, budget in fits)
+
+
+def estimated(stack: Stack, work: Work, speeds: Speeds) -> float:
+    """Return the seconds of one network's step in a stack."""
+    products = work.products / speeds.products
+    if stack.mode == "compiled":
+        overhead = COMPILED_OPERATIONS * speeds.operation / stack.program
+        return overhead + (products + work.elementwise / speeds.fused) / EFFICIENCY
+    overhead = work.operations * speeds.operation / max(stack.places, 1)
+    return overhead + products + work.elementwise / speeds.eager
+
+
+def total(costs: Iterable[float], workers: int) -> float:
+    """Return the seconds until stacks, taken in their order by whichever worker is free, are all done."""
+    free = [0.0] * workers
+    for cost in costs:
+        heapq.heapreplace(free, free[0] + cost)
+    return max(free)
+
+
+def _training(stack: Stack, work: Work, speeds: Speeds, known: Known) -> float:
+    """Return the seconds of all of a stack's steps, or of those until such networks are known to stop."""
+    each = known.steps.get(step_key(stack.trials[0])) or estimated(stack, work, speeds)
+    if stack.protocol == "stream":
+        return stack.places * stack.steps * each
+    from runner.early_stopping import checks
+
+    return stack.networks * len(checks(stack.steps)) * LOOK + sum(
+        known.fits.get(_fit_key(trial.task, trial.spec, trial.budgets[0]))
+        or trial.members * stack.steps * each
+        for trial in stack.trials
+    )
+
+
+def _drawing(stack: Stack, speeds: Speeds) -> float:
+    """Return the seconds to draw a stack's examples, those of an ensemble once."""
+    once = stack.steps * stack.batch
+    return sum(
+        speeds.example.get(trial.task, 5e-8) * (once if stack.protocol == "stream" else trial.budgets[0])
+        for trial in stack.trials
+    )
+
+
+def _scoring(trial: Trial, architecture: Architecture, work: Work, batch: int, speeds: Speeds) -> float:
+    """Return the seconds to predict and score a trial at all its budgets."""
+    task = registry.task(trial.task)
+    points = _points(task.features)
+    # A third of a step's work: the backward pass is twice as much.
+    forward = (work.products / speeds.products + work.elementwise / speeds.eager) / 3 / batch
+    samples = architecture.recipe.samples if isinstance(architecture, Network) else 0
+    passes = trial.members * max(samples, 1)
+    each = RECORD + points * task.classes * POINT + passes * points * forward
+    return len(trial.budgets) * len(trial.rows) * each
+
+
+def _points(features: int) -> int:
+    """Return about how many points an evaluation has, without making it: a rule on a line, one in a plane."""
+    return {1: 4_000, 2: 40_000}.get(features, 150_000)
+
+
+def _fitting(trial: Trial, budget: int, known: Known) -> float:
+    return (
+        known.fits.get(_fit_key(trial.task, trial.spec, budget))
+        or FIT / len(trial.budgets) + FITTED_EXAMPLE * budget
+    )
+
+
+# --- what is known ---------------------------------------------------------------------------------------
+
+
+def step_key(trial: Trial) -> Spec:
+    """Return what two trials have in common whose networks take as long a step."""
+    return _key(trial.task, trial.spec)
+
+
+@functools.lru_cache(maxsize=4096)
+def _key(task: str, text: str) -> Spec:
+    spec, law = json.loads(text), registry.task(task)
+    architecture = spec["architecture"]
+    batch = architecture.get("recipe", {}).get("batch") or spec["protocol"].get("batch")
+    return json.dumps(architecture, sort_keys=True), spec["mode"], f"{batch} {law.features} {law.classes}"
+
+
+@functools.lru_cache(maxsize=4096)
+def _fit_key(task: str, text: str, budget: int) -> Spec:
+    return (*_key(task, text), f"{budget} {json.loads(text)['protocol'].get('steps')}")
+
+
+MEASURED = """
+SELECT trial.task, trial.spec, took.budget, took.value, best.value
+FROM trial JOIN record AS took ON took.trial = trial.id AND took.metric = 'training_seconds'
+LEFT JOIN record AS best ON best.trial = trial.id AND best.budget = took.budget AND best.metric = 'best_step'
+WHERE took.value > 0
+"""
+
+
+def measured(store: Store, tasks: Iterable[str]) -> Known:
+    """Return what the trials of a results file took on some tasks; long budgets count for more."""
+    here = set(tasks)
+    steps: dict[Spec, list[tuple[float, float]]] = defaultdict(list)
+    fits: dict[Spec, list[float]] = defaultdict(list)
+    for task, text, budget, took, best in store.rows(MEASURED):
+        if task in here:
+            key, count = _key(task, text), _network_steps(text, budget, best)
+            if count:
+                steps[key].append((took, count))
+            fits[_fit_key(task, text, budget)].append(took)
+    return Known(
+        {key: sum(t for t, _ in found) / sum(n for _, n in found) for key, found in steps.items()},
+        {key: fmean(found) for key, found in fits.items()},
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _network_steps(text: str, budget: int, best: float | None) -> float:
+    """Return how many steps a trial's networks made up to a budget, all together; 0 of what is no network."""
+    from runner.early_stopping import LEAST_STEPS
+
+    spec = json.loads(text)
+    recipe, protocol = spec["architecture"].get("recipe"), spec["protocol"]
+    if recipe is None:
+        return 0
+    count = budget // (recipe["batch"] or protocol.get("batch", 1))
+    if protocol["kind"] == "dataset":
+        count = protocol["steps"]
+        if recipe["schedule"] == "constant" and best is not None:  # see `early_stopping.best_states`
+            count = min(count, max(LEAST_STEPS, 2 * best))
+    return float(count * recipe["members"])
+
+
+# --- how fast this machine is ----------------------------------------------------------------------------
+
+
+def calibrated(tasks: Iterable[str]) -> Speeds:
+    """Return the speeds of a core of this machine, from about a second of measuring."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        a, b = torch.randn(2, 32, 64, 64).unbind()
+        products = a.shape[0] * 64**3 / _fastest(lambda: torch.bmm(a, b))
+        fused = a.numel() / _fastest(lambda: torch.addcmul(a, a, b))
+        step, small = _eager_step("mlp-16x16", 4)
+        wide_step, wide = _eager_step("mlp-64x64", WIDE)
+    finally:
+        torch.set_num_threads(before)
+    operation = step / small.operations
+    rest = wide_step - wide.operations * operation - WIDE * wide.products / products
+    eager = WIDE * wide.elementwise / max(rest, 0.1 * wide_step)
+    return Speeds(products, fused, eager, operation, {task: _drawn(task) for task in tasks})
+
+
+def _fastest(run: Callable[[], Any], spend: float = SPEND) -> float:
+    """Return the fewest seconds that a call takes: what others do on the machine only adds to them."""
+    run()
+    found: list[float] = []
+    end = time.perf_counter() + spend
+    while not found or time.perf_counter() < end:
+        start = time.perf_counter()
+        run()
+        found.append(time.perf_counter() - start)
+    return min(found)
+
+
+def _drawn(task: str, count: int = 4_096) -> float:
+    """Return the seconds that an example takes to draw."""
+    import numpy as np
+
+    law = registry.task(task)
+    draw = getattr(law, "sample_train", law.sample)
+    return _fastest(lambda: draw(count, np.random.default_rng(0)), spend=0.0) / count
+
+
+def _eager_step(name: str, networks: int, spend: float = SPEND) -> tuple[float, Work]:
+    """Return the fewest seconds that an eager step of so many networks takes, and the work of one of them."""
+    import numpy as np
+
+    from runner.compute import work
+    from runner.engine import Training
+    from runner.modules import build
+
+    network = registry.architecture(name)
+    assert isinstance(network, Network)
+    x = np.zeros((64, networks, 64, 1), dtype=np.float32)
+    labels = np.zeros(x.shape[:3], dtype=np.int64)
+    modules = [build(network, 1, 2, seed) for seed in range(networks)]
+    training = Training(
+        network, modules, lambda _, count: (x[:count], labels[:count]), 10_000, "eager", "cpu"
+    )
+    training.advance(1)
+    found: list[float] = []
+    end, before = time.perf_counter() + spend, 0.0
+    for step in range(4, 10_000, 3):
+        training.advance(step)
+        now = training.snapshot().seconds
+        found.append((now - before) * networks / 3)
+        before = now
+        if time.perf_counter() > end:
+            break
+    return min(found), work(network, 1, 2, 64)
