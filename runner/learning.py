@@ -206,8 +206,9 @@ def _record(
             row.blank(budget, "failed", str(error))
             return
     seconds = sum(kept.seconds for _, kept in parts)
-    counted = {"multiply_adds": job.stack.multiply_adds} if job.stack.multiply_adds else {}
-    counted |= {"parameters": job.stack.parameters, "training_seconds": seconds}
+    counted: dict[str, float] = {"parameters": job.stack.parameters, "training_seconds": seconds}
+    if job.stack.multiply_adds:
+        counted["multiply_adds"] = job.stack.multiply_adds
     job.scoring.add(row, budget, log_q, **measured, **counted)
 
 
