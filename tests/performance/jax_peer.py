@@ -1,12 +1,13 @@
 """The stack that an expert would write in JAX, as a process of its own; imports nothing of ours.
 
 `mlp-64x64` on `gauss-nested`: vmap over networks, lax.scan over steps, jit with donated buffers, data drawn
-inside, float32, our Adam and the law of our initial weights, one thread. Weights lie as torch has them, (outputs,
-inputs), which XLA multiplies 8 % faster here; chunked drawing, XLA's own generator and unrolling gained nothing.
+inside, float32, our Adam and the law of our initial weights, one thread. Weights lie as torch has them,
+(outputs, inputs), which XLA multiplies 8 % faster here; chunked drawing, XLA's own generator, a first layer
+without a product and unrolling gained nothing.
 
-`python jax_peer.py --steps 10000` trains once and ends. With `--turns` it waits for a line on standard input, trains
-once more from the start and answers with the seconds, compilation left out. Whoever starts it binds it to one core:
-XLA's flags alone leave it a second thread.
+`python jax_peer.py --steps 10000` trains once and ends. With `--turns` it waits for a line on standard input,
+trains once more from the start and answers with the seconds, compilation left out. Whoever starts it binds it
+to one core: XLA's flags alone leave it a second thread.
 """
 
 import argparse
@@ -15,11 +16,12 @@ import os
 import sys
 import time
 
+# JAX reads both when it is imported.
 os.environ["JAX_PLATFORMS"] = "cpu"
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
-import jax  # noqa: E402 (reads both when it starts)
-import jax.numpy as jnp  # noqa: E402
+import jax
+import jax.numpy as jnp
 
 SIZES = (1, 64, 64, 2)
 RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8

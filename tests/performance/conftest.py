@@ -1,0 +1,53 @@
+"""What the measurements share: the device, and one line for each figure with its target beside it."""
+
+import pytest
+
+LINES = pytest.StashKey[list]()
+
+
+def pytest_addoption(parser):
+    parser.addoption("--device", default="cpu", choices=["cpu", "cuda"], help="where stacks train")
+
+
+def pytest_configure(config):
+    config.stash[LINES] = []
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    if config.stash[LINES]:
+        terminalreporter.section("figures")
+        for line in config.stash[LINES]:
+            terminalreporter.write_line(line)
+
+
+@pytest.fixture
+def device(request):
+    return request.config.getoption("--device")
+
+
+@pytest.fixture
+def cpu_only(device):
+    if device != "cpu":
+        pytest.skip("compares programs on the processor")
+
+
+@pytest.fixture
+def figure(request, benchmark):
+    """A function that says a figure in one line, beside its target, and keeps it with the benchmark's times.
+
+    figure(what, value, target=None, at_most=False, unit="", note=""): by how much a missed target is missed
+    is in the line.
+    """
+
+    def say(what, value, target=None, at_most=False, unit="", note=""):
+        line = f"{what}: {value:.3g}{unit}"
+        if target is not None:
+            reached = value <= target if at_most else value >= target
+            verdict = "reached" if reached else f"missed by {abs(value / target - 1):.0%}"
+            line += f" (target {'at most' if at_most else 'at least'} {target:g}{unit}: {verdict})"
+        line += f"; {note}" if note else ""
+        request.config.stash[LINES].append(line)
+        print(f"\n{line}", end="", flush=True)
+        benchmark.extra_info[what] = {"value": value, "target": target}
+
+    return say

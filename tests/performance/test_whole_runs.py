@@ -1,0 +1,173 @@
+"""A full `gaussian1d` on two cores: against plain loops, cold against warm, two workers against one.
+
+The runs are shared: whichever of these is picked first (`-k plain_loops`, `-k cold`, `-k workers`, `-k card`)
+pays for what it needs. All of them take a run with empty caches, one with warm ones and one in a single
+process, about fifteen minutes. POSTERIOR_BENCH_MOST, in examples, leaves out larger budgets, to try these
+tests and not to report from them; every line then says so.
+"""
+
+import functools
+import json
+import os
+import subprocess
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from command import RUNNER, with_caches
+from contest import plain_step
+
+from benchmarks import registry
+from runner import plan
+from runner.workers import CONTEXT, ONE_THREAD, environment
+from suites.suite import load
+
+LOOP_STEPS, LOOP_ROUNDS, CORES = 1_000, 3, 2
+SUITE = load("gaussian1d")
+MOST = int(os.environ.get("POSTERIOR_BENCH_MOST", SUITE.budgets[-1]))
+BUDGETS = [budget for budget in SUITE.budgets if budget <= MOST]
+STEPS = BUDGETS[-1] // SUITE.batch
+NETWORKS = len(SUITE.tasks) * SUITE.seeds
+REDUCED = "" if SUITE.budgets == BUDGETS else f", reduced to {STEPS:,} steps"
+WHAT = f"gaussian1d{REDUCED}" if REDUCED else "full gaussian1d"
+
+pytestmark = [
+    pytest.mark.skipif(not plan.compiler_present(), reason="needs a C++ compiler and Python's headers"),
+    pytest.mark.skipif((os.cpu_count() or 1) < CORES, reason="needs two cores"),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run: its folder, and its wall time in seconds as its user sees it."""
+
+    folder: Path
+    wall: float
+
+    @property
+    def training(self):
+        """Wall time from the first stack's start to the last one's end."""
+        return json.loads((self.folder / "manifest.json").read_text())["wall_seconds"]
+
+    @property
+    def seconds(self):
+        """Mean training seconds of a network at the largest budget, by architecture."""
+        records = pd.read_csv(self.folder / "records.csv")
+        last = records[(records["metric"] == "training_seconds") & (records["budget"] == BUDGETS[-1])]
+        assert (last["status"] == "ok").all()
+        assert (last.groupby("architecture").size() == NETWORKS).all()
+        return last.groupby("architecture")["value"].mean()
+
+
+class Runs:
+    """Runs of the suite, each made when it is first asked for."""
+
+    def __init__(self, folder, device):
+        self._folder, self._device = folder, device
+
+    def _run(self, name, jobs, device):
+        budgets = ["--budget", *map(str, BUDGETS)] if REDUCED else []
+        where = ["--device", device, "--jobs", str(jobs), "--output", str(self._folder / name)]
+        command = [*RUNNER, "--suite", SUITE.name, *budgets, *where, "--format", "none"]
+        start = time.perf_counter()
+        subprocess.run(command, check=True, cwd=self._folder, env=with_caches(self._folder / "caches"))
+        return Run(self._folder / name, time.perf_counter() - start)
+
+    @functools.cached_property
+    def cold(self):
+        return self._run("cold", CORES, "cpu")
+
+    @functools.cached_property
+    def warm(self):
+        assert self.cold  # fills the caches
+        return self._run("warm", CORES, "cpu")
+
+    @functools.cached_property
+    def alone(self):
+        assert self.cold
+        return self._run("alone", 1, "cpu")
+
+    @functools.cached_property
+    def card(self):
+        self._run("card-cold", CORES, self._device)
+        return self._run("card", CORES, self._device)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, request):
+    return Runs(tmp_path_factory.mktemp("runs"), request.config.getoption("--device"))
+
+
+def loops_side_by_side(pool, name):
+    """Return seconds a step of an architecture's plain loop, the mean of two on two cores at once."""
+    parts = [pool.submit(plain_step, name, SUITE.tasks[i], SUITE.batch, LOOP_STEPS) for i in range(CORES)]
+    return sum(part.result() for part in parts) / CORES
+
+
+def test_a_full_run_against_plain_loops(benchmark, figure, cpu_only, runs):
+    """Every architecture's training, and the run's wall time, against plain loops on as many cores.
+
+    The loops' batches are drawn before their clock runs, their scoring isn't counted, the run's wall time is
+    everything from start to pages. Loops are extrapolated from 1,000 steps, a median of three.
+    """
+    run, steps = runs.warm, []
+    with environment(ONE_THREAD), ProcessPoolExecutor(CORES, CONTEXT) as pool:
+
+        def loops():
+            steps.append({name: loops_side_by_side(pool, name) for name in SUITE.architectures})
+
+        benchmark.pedantic(loops, rounds=LOOP_ROUNDS)
+    table = pd.DataFrame({"loop": pd.DataFrame(steps).median() * STEPS, "ours": run.seconds}).dropna()
+    assert list(table.index.sort_values()) == sorted(SUITE.architectures)
+    table["ratio"] = table["loop"] / table["ours"]
+    for name in SUITE.architectures:
+        loop, ours, ratio = table.loc[name]
+        note = f"{loop / STEPS * 1e6:.0f} us a step against our {ours / STEPS * 1e6:.1f} us a network-step"
+        figure(f"{WHAT}, {name} against plain loops", ratio, 12, unit="x", note=note)
+    whole = table["loop"].sum() * NETWORKS / CORES
+    note = f"{whole:.0f} s of loops on {CORES} cores against our {run.wall:.0f} s of wall time"
+    figure(f"{WHAT} against plain loops", whole / run.wall, 12, unit="x", note=note)
+    assert whole / run.wall >= 7
+    assert table["ratio"].min() >= 3
+
+
+def test_a_cold_start_against_a_warm_one(benchmark, figure, cpu_only, runs):
+    """Wall time with empty caches, of compiled programs and of everything else, against filled ones."""
+    benchmark.pedantic(lambda: runs.warm, setup=lambda: runs.cold and None, rounds=1)
+    found = runs.cold.wall / runs.warm.wall
+    note = f"{runs.cold.wall:.0f} s against {runs.warm.wall:.0f} s"
+    figure(f"{WHAT}, cold start over warm", found, 1.3, at_most=True, unit="x", note=note)
+    assert found <= 1.3
+
+
+def test_two_workers_against_one(benchmark, figure, cpu_only, runs):
+    """Wall time from the first stack to the last of one process against two, both with warm caches."""
+    benchmark.pedantic(lambda: runs.alone, setup=lambda: runs.warm and None, rounds=1)
+    one, two = runs.alone, runs.warm
+    found = one.training / two.training
+    cores = 2 * one.seconds.sum() / two.seconds.sum()
+    note = (
+        f"{one.training:.0f} s against {two.training:.0f} s of training and scoring; whole commands"
+        f" {one.wall / two.wall:.2f}x; steps a second in training alone {cores:.2f}x"
+    )
+    figure(f"{WHAT}, two workers against one", found, 1.9, unit="x", note=note)
+    assert found >= 1.6
+
+
+def test_a_card_against_two_cores(benchmark, figure, device, runs):
+    """A full run on the GPU against the two-core run of the processor, both with warm caches."""
+    if device == "cpu":
+        pytest.skip("needs a GPU: make bench DEVICE=cuda")
+    import torch
+
+    benchmark.pedantic(lambda: runs.card, setup=lambda: runs.warm and None, rounds=1)
+    found = runs.warm.wall / runs.card.wall
+    trained = NETWORKS * sum(hasattr(registry.architecture(name), "recipe") for name in SUITE.architectures)
+    hourly = trained / runs.card.wall * 3600
+    note = f"{torch.cuda.get_device_name()}; {runs.warm.wall:.0f} s against {runs.card.wall:.0f} s"
+    figure(
+        f"{WHAT}, a card against two cores", found, unit="x", note=f"{note}; {hourly:,.0f} networks an hour"
+    )
