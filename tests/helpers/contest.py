@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from runner.modules import build
 
@@ -104,6 +105,20 @@ def products(networks, batch, width, repeats=200):
         torch.bmm(g.transpose(1, 2), x, out=outer)
         torch.bmm(g, weight, out=inner)
     return (time.perf_counter() - start) / repeats
+
+
+def product_rate(width=64):
+    """Return the floating point operations a second that such products reach."""
+    networks, batch = 30, 64
+    return 3 * networks * 2 * batch * width * width / products(networks, batch, width)
+
+
+def step_operations(network, features, classes, batch):
+    """Return the floating point operations of the matrix products of one network's step."""
+    module = build(network, features, classes, 0)
+    with FlopCounterMode(display=False) as counter:
+        module(torch.zeros(batch, features)).sum().backward()
+    return counter.get_total_flops()
 
 
 class JaxPeer:
