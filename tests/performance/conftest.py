@@ -10,19 +10,21 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    config.stash[LINES] = []
+    config.stash.setdefault(LINES, [])
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    if config.stash[LINES]:
+    lines = config.stash.get(LINES, [])
+    if lines:
         terminalreporter.section("figures")
-        for line in config.stash[LINES]:
-            terminalreporter.write_line(line)
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
 def device(request):
-    return request.config.getoption("--device")
+    """The device asked for; where this folder isn't named in the call, its option doesn't exist."""
+    return request.config.getoption("--device", default="cpu")
 
 
 @pytest.fixture

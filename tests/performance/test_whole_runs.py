@@ -99,7 +99,8 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, request):
-    return Runs(tmp_path_factory.mktemp("runs"), request.config.getoption("--device"))
+    device = request.config.getoption("--device", default="cpu")
+    return Runs(tmp_path_factory.mktemp("runs"), device)
 
 
 def test_a_cold_start_against_a_warm_one(benchmark, figure, cpu_only, runs):
