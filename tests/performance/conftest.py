@@ -24,7 +24,13 @@ def pytest_terminal_summary(terminalreporter, config):
 @pytest.fixture
 def device(request):
     """The device asked for; where this folder isn't named in the call, its option doesn't exist."""
-    return request.config.getoption("--device", default="cpu")
+    asked = request.config.getoption("--device", default="cpu")
+    if asked == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            pytest.skip("needs a GPU")
+    return asked
 
 
 @pytest.fixture
