@@ -1,5 +1,6 @@
 # Set-up and the main jobs. Every target makes what it needs; README.md shows the plain pip lines.
 PYTHON ?= python3
+DEVICE ?= cpu
 BIN := .venv/bin
 
 .PHONY: run test test-long lint bench clean
@@ -17,8 +18,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/installed-dev
-	$(BIN)/pytest tests/performance --benchmark-only --benchmark-json=runs/bench.json -s
+bench: .venv/installed-peers
+	mkdir -p runs
+	$(BIN)/pytest tests/performance --device $(DEVICE) --benchmark-only --benchmark-json=runs/bench.json -s
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv
@@ -29,6 +31,10 @@ bench: .venv/installed-dev
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/installed-peers: .venv/installed-dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,peers]'
 	touch $@
 
 clean:
