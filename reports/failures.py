@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 
-
 @dataclass(frozen=True)
 class Failure:
     """Trials of one architecture and task that ended in the same way for the same reason."""

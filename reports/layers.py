@@ -114,7 +114,7 @@ def sized(chart: Any, codes: Mapping[str, str], height: int = SIZE[1]) -> Any:
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Build charts without checking each part against Vega-Lite's schema, as tests do: a third of the time."""
+    """Build charts without checking each part against Vega-Lite's schema, which tests do."""
     from altair.utils.schemapi import debug_mode
 
     with debug_mode(False):

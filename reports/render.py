@@ -139,12 +139,13 @@ def _csv(frame: pd.DataFrame, floats: tuple[str, ...], *, header: bool = True) -
     return frame.assign(**texts).to_csv(index=False, lineterminator="\n", header=header)
 
 
-def _texts(values: np.ndarray) -> pd.Categorical:
+def _texts(values: np.ndarray) -> pd.Categorical[str]:
     """The text of each number; of each different one once, bit by bit, since -0.0 isn't 0.0."""
     codes, bits = pd.factorize(values.view(np.int64))
     written: dict[str, int] = {}
-    places = np.array([written.setdefault(_exact(value), len(written)) for value in bits.view(float).tolist()])
-    return pd.Categorical.from_codes(places[codes] if len(places) else codes, categories=list(written))
+    texts = map(_exact, bits.view(float).tolist())
+    places = np.array([written.setdefault(text, len(written)) for text in texts], dtype=np.int64)
+    return pd.Categorical.from_codes(places[codes], categories=pd.Index(list(written)))
 
 
 def _exact(value: float) -> str:

@@ -76,8 +76,8 @@ class Results:
     size, many epochs), batch, pool (int or None), steps (under "dataset", a trial's most optimiser steps),
     budgets (list of int, examples), seeds (int), tasks, architectures and reference (lists of names, in the
     order to show).
-    records: RECORD_COLUMNS, a row a number, texts as they are or as categories; `value` and `error` float (NaN where blank), `seed` and
-    `budget` int, `status` one of ok, failed, timeout, skipped.
+    records: RECORD_COLUMNS, a row a number; texts may be categories; `value` and `error` float (NaN where
+    blank), `seed` and `budget` int, `status` one of ok, failed, timeout, skipped.
     tasks: index name; description, classes, entropy, bayes_error, information (nats), crossings (count of
     the exact posterior), parameters (k of the k/2N law, NaN where the task names no family), low, high
     (display window). Where known (else absent, or NaN in a run of an older version): version; priors (list of

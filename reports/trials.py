@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -60,13 +60,10 @@ def trials(records: pd.DataFrame) -> pd.DataFrame:
 def _measures(metrics: pd.Series, regions: pd.Series) -> NDArray[np.int64]:
     """The column that each (metric, region) goes to, -1 for none."""
     metric, region = metrics.astype("category").cat, regions.astype("category").cat
-    table = [
-        [COLUMNS.index(MEASURES[pair]) if (pair := (row, column)) in MEASURES else -1 for column in region.categories]
-        for row in metric.categories
-    ]
-    shape = len(metric.categories), len(region.categories)
-    found = np.reshape(np.array(table, dtype=np.int64), shape)[metric.codes, region.codes]
-    return np.asarray(found, dtype=np.int64)
+    places = {pair: place for place, pair in enumerate(MEASURES)}
+    pairs = itertools.product(metric.categories, region.categories)
+    table = np.array([places.get(pair, -1) for pair in pairs], dtype=np.int64)
+    return np.asarray(table[metric.codes.to_numpy(int) * len(region.categories) + region.codes.to_numpy(int)])
 
 
 def _wide(
@@ -97,21 +94,25 @@ def _wide(
 
 def names(results: Results) -> tuple[list[str], list[str], list[str]]:
     """Tasks, learned architectures and reference rows, each in the suite's order."""
-    kinds = results.kinds
-    reference = [name for name, kind in kinds.items() if kind == "reference" or name in results.suite["reference"]]
-    return list(results.suite["tasks"]), [name for name in kinds if name not in reference], reference
+    fixed = results.suite["reference"]
+    reference = [name for name, kind in results.kinds.items() if kind == "reference" or name in fixed]
+    learned = [name for name in results.kinds if name not in reference]
+    return list(results.suite["tasks"]), learned, reference
 
 
 def listed(results: Results) -> pd.DataFrame:
     """The records of the suite's own tasks and architectures: those that tables show."""
     records = results.records
-    return records[shown(results, records["task"], records["architecture"])]
+    return records.loc[shown(results, records["task"], records["architecture"])]
 
 
-def shown(results: Results, tasks: pd.Series | pd.Index, architectures: pd.Series | pd.Index) -> Any:
+def shown(
+    results: Results, tasks: pd.Series | pd.Index, architectures: pd.Series | pd.Index
+) -> NDArray[np.bool_]:
     """Which rows tables show, (n,) bool, by their task and architecture: those of the suite."""
     own, learned, reference = names(results)
-    return np.asarray(tasks.isin(own)) & np.asarray(architectures.isin([*learned, *reference]))
+    both = np.asarray(tasks.isin(own)) & np.asarray(architectures.isin([*learned, *reference]))
+    return np.asarray(both, dtype=np.bool_)
 
 
 def is_reference(results: Results, name: str) -> bool:

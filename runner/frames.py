@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -101,28 +101,34 @@ def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: s
     trials = sorted(seeds)
     rows = store.rows(RECORDS, json.dumps({trial: number for number, trial in enumerate(trials)}))
     known: list[dict[str, int]] = [{} for _ in TEXTS]
-    parts = []
-    while chunk := list(itertools.islice(rows, CHUNK)):
-        number, budget, value, error, *texts = zip(*chunk, strict=True)
-        numbers = np.array(number, dtype=np.int32), np.array(budget, dtype=np.int64)
-        floats = np.array(value, dtype=np.float64), np.array(error, dtype=np.float64)
-        coded = [_codes(text, codes) for text, codes in zip(texts, known, strict=True)]
-        parts.append((*numbers, *floats, *coded))
-    empty = [np.empty(0, dtype=int)] * (4 + len(TEXTS))
-    trial, budget, value, error, *texts = (np.concatenate(each) for each in zip(*(parts or [empty])))
-    fine = np.isin(budget, list(budgets))
-    task, architecture, seed = zip(*(seeds[each] for each in trials), strict=True) if trials else ((), (), ())
-    columns = {
-        "task": _repeated(task, trial[fine]),
-        "architecture": _repeated(architecture, trial[fine]),
-        "seed": np.array(seed, dtype=np.int64)[trial[fine]],
-        "budget": budget[fine].astype(np.int64),
-        "value": value[fine].astype(np.float64),
-        "error": error[fine].astype(np.float64),
+    parts = [_empty(), *_arrays(rows, known)]
+    trial, budget, value, error, *texts = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    kept = np.isin(budget, list(budgets))
+    tasks, architectures, numbers = ([seeds[each][part] for each in trials] for part in range(3))
+    columns: dict[str, Any] = {
+        "task": _repeated([str(task) for task in tasks], trial[kept]),
+        "architecture": _repeated([str(name) for name in architectures], trial[kept]),
+        "seed": np.array(numbers, dtype=np.int64)[trial[kept]],
+        "budget": budget[kept],
+        "value": value[kept],
+        "error": error[kept],
     }
     for name, codes, found in zip(TEXTS, texts, known, strict=True):
-        columns[name] = _repeated(list(found), codes[fine])
+        columns[name] = _repeated(list(found), codes[kept])
     return pd.DataFrame(columns)[list(RECORD_COLUMNS)]
+
+
+def _arrays(rows: Iterator[tuple[Any, ...]], known: Sequence[dict[str, int]]) -> Iterator[list[np.ndarray]]:
+    """Yield the columns of `RECORDS`, a part of the rows at a time; known: numbers of each column's texts."""
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        trial, budget, value, error, *texts = zip(*chunk, strict=True)
+        plain = zip(_empty(), (trial, budget, value, error), strict=False)
+        coded = [_codes(text, codes) for text, codes in zip(texts, known, strict=True)]
+        yield [*(np.array(column, dtype=like.dtype) for like, column in plain), *coded]
+
+
+def _empty() -> list[np.ndarray]:
+    return [np.empty(0, dtype=kind) for kind in ("i4", "i8", "f8", "f8", *("i4" for _ in TEXTS))]
 
 
 def _codes(texts: Sequence[str], known: dict[str, int]) -> np.ndarray:
@@ -131,12 +137,12 @@ def _codes(texts: Sequence[str], known: dict[str, int]) -> np.ndarray:
     return np.array([known.setdefault(text, len(known)) for text in found], dtype=np.int32)[codes]
 
 
-def _repeated(texts: Sequence[str], places: np.ndarray) -> pd.Categorical:
+def _repeated(texts: Sequence[str], places: np.ndarray) -> pd.Categorical[str]:
     """Return the text at each place, its categories in alphabetical order."""
     categories = sorted(set(texts))
     order = {text: number for number, text in enumerate(categories)}
     codes = np.array([order[text] for text in texts], dtype=np.int32)
-    return pd.Categorical.from_codes(codes[places], categories=categories)
+    return pd.Categorical.from_codes(codes[places], categories=pd.Index(categories))
 
 
 def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:

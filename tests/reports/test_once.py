@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 
+import pandas as pd
 import pytest
 
 from reports import failures, leaderboard, rows, svg, trials
@@ -52,3 +53,17 @@ def test_a_report_knows_its_rows_without_looking_them_up_again(results):
     assert results.kinds is results.kinds
     summary = leaderboard.summarise(results)
     assert summary.counted is summary.counted
+
+
+def test_texts_and_categories_of_any_order_are_the_same_records(results):
+    records = results.records.sample(frac=1.0, random_state=1)
+    texts = ["task", "architecture", "metric", "region", "status", "reason"]
+    coded = records.assign(
+        **{name: pd.Categorical(records[name], categories=records[name].unique()[::-1]) for name in texts}
+    )
+    assert not coded["metric"].cat.categories.is_monotonic_increasing
+    pd.testing.assert_frame_equal(trials.trials(coded), trials.trials(records))
+    in_order = trials.in_order(results, coded).astype(dict.fromkeys(texts, object))
+    pd.testing.assert_frame_equal(
+        in_order, trials.in_order(results, records).astype(dict.fromkeys(texts, object))
+    )
