@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from reports.results import Results
-from reports.trials import trials
-
 
 @dataclass(frozen=True)
 class Failure:
@@ -22,14 +19,15 @@ class Failure:
     budgets: str
 
 
-def failures(results: Results) -> list[Failure]:
-    """Failed, timed-out, skipped and infinite trials, grouped by architecture, task, status and reason."""
-    gaps = trials(results.records).reset_index()
-    endless = (gaps["status"] == "ok") & (gaps["gap"] == float("inf"))
-    odd = gaps[(gaps["status"] != "ok") | endless].astype({"status": object})
-    odd = odd.assign(
-        status=odd["status"].mask(endless[odd.index], "infinite"), reason=odd["reason"].fillna("")
-    )
+def failures(frame: pd.DataFrame) -> list[Failure]:
+    """Failed, timed-out, skipped and infinite trials, grouped by architecture, task, status and reason.
+
+    frame: from `trials`.
+    """
+    endless = ((frame["status"] == "ok") & (frame["gap"] == float("inf"))).to_numpy()
+    kept = (frame["status"] != "ok").to_numpy() | endless
+    odd = frame.loc[kept, ["status", "reason"]].reset_index().astype({"status": object})
+    odd = odd.assign(status=odd["status"].mask(endless[kept], "infinite"), reason=odd["reason"].fillna(""))
     keys = ["architecture", "task", "status", "reason"]
     found = []
     for key, group in odd.groupby(keys, observed=True, sort=True):

@@ -119,6 +119,7 @@ def strata_points(run: Run) -> pd.DataFrame:
         & rows["architecture"].isin([*learned, PRIOR, MLE])
     ]
     keys = ["task", "architecture", "region"]
+    rows = rows.astype(dict.fromkeys(keys, object))
     values = rows.assign(value=rows["value"].astype(float).where(rows["status"] == "ok")).set_index(keys)
     cells = grouped_geometric_mean(values["value"], keys).rename("y").to_frame()
     cells["error"] = values["error"].astype(float).fillna(0.0).groupby(level=keys).mean()

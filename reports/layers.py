@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,9 @@ def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shar
     series = inline(rows.drop_duplicates("s")[["s", *shared]])
     plain = rows["t"] == rows["y"].map(number)  # which a tooltip can write by itself
     points = inline(rows.assign(t=rows["t"].mask(plain))[["s", *own]])
-    return alt.layer(*layers, data=points).transform_lookup("s", alt.LookupData(series, "s", list(shared)))
+    # As an argument: a method would copy every layer four times.
+    lookup = alt.LookupTransform(lookup="s", **{"from": alt.LookupData(series, "s", list(shared))})
+    return alt.layer(*layers, data=points, transform=[lookup])
 
 
 def inline(rows: pd.DataFrame | Sequence[Mapping[Any, Any]]) -> Any:
@@ -96,13 +99,23 @@ def limit() -> Any:
 
 
 def sized(chart: Any, codes: Mapping[str, str], height: int = SIZE[1]) -> Any:
-    """A chart as wide as half a page with all that is around its plot, fitted anew where it is live."""
+    """Make a chart as wide as half a page with all that is around its plot, fitted anew where it is live.
+
+    The chart itself is changed: Altair's methods would copy every layer ten times.
+    """
     import altair as alt
 
-    params = [alt.param(name="chosen", value=None), alt.param(name="room", value=0)]
-    return chart.add_params(*params).properties(
-        width=SIZE[0],
-        height=height,
-        autosize={"type": "fit-x", "contains": "padding"},
-        usermeta={"codes": dict(codes), "fluid": True},
-    )
+    chart.params = [alt.param(name="chosen", value=None).param, alt.param(name="room", value=0).param]
+    chart.width, chart.height = SIZE[0], height
+    chart.autosize = {"type": "fit-x", "contains": "padding"}
+    chart.usermeta = {"codes": dict(codes), "fluid": True}
+    return chart
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Build charts without checking each part against Vega-Lite's schema, which tests do."""
+    from altair.utils.schemapi import debug_mode
+
+    with debug_mode(False):
+        yield

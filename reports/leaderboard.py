@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from reports.boards import KEYS, board
 from reports.cells import cells, overall
 from reports.derived import TARGETS, derived_records
 from reports.exponents import exponents
+from reports.failures import Failure, failures
 from reports.labels import Share, label_shares, share_rows
 from reports.measured import measured, measured_overall
 from reports.measures import BOARD, GAP, Measure
@@ -21,7 +23,7 @@ from reports.pairs import OVERALL_NAME, pair_table
 from reports.ranks import Separation, critical_differences, seed_counts, separation
 from reports.results import Results
 from reports.spread import spread_rows
-from reports.trials import CELL, in_order, largest_budget, listed, names, told, trials
+from reports.trials import CELL, in_order, largest_budget, names, shown, told, trials
 
 COLUMNS = (
     "budget", "task", "rank", "architecture", "kind", "information_gap", "low", "high", "error",
@@ -47,7 +49,8 @@ class Summary:
     trials and cells: as from the functions of these names; derived: derived records; leaderboard: with
     `COLUMNS`; shares: what labels cost; pairs and boards: by a measure's key, from the modules of these
     names; critical: by budget, mean ranks of the information gap; separation: of the top two by the
-    information gap at the largest budget, None where they aren't tested; exponents: of learning curves.
+    information gap at the largest budget, None where they aren't tested; exponents: of learning curves;
+    failures: trials without a number.
     """
 
     trials: pd.DataFrame
@@ -60,11 +63,22 @@ class Summary:
     critical: Mapping[int, CriticalDifference]
     separation: Separation | None
     exponents: pd.DataFrame
+    failures: list[Failure]
+
+    @cached_property
+    def counted(self) -> pd.DataFrame:
+        """The leaderboard with how many trials of each row failed and how many were skipped."""
+        cells = self.cells.reset_index()[["budget", "task", "architecture", "failed", "skipped"]]
+        whole = cells.groupby(["budget", "architecture"], as_index=False)[["failed", "skipped"]].sum()
+        counts = pd.concat([cells, whole.assign(task=OVERALL_NAME)], ignore_index=True)
+        joined = self.leaderboard.merge(counts, on=["budget", "task", "architecture"], how="left")
+        return joined.fillna({"failed": 0, "skipped": 0}).astype({"failed": int, "skipped": int})
 
 
 def summarise(results: Results) -> Summary:
     """Everything that a report shows in numbers, computed once."""
-    frame = trials(listed(results))
+    every = trials(results.records)
+    frame = every[shown(results, *(every.index.get_level_values(key) for key in ("task", "architecture")))]
     table = in_order(results, cells(frame).reset_index()).set_index(list(CELL))
     over = overall(frame, table, names(results)[0])
     shares = label_shares(results, frame, table)
@@ -92,6 +106,7 @@ def summarise(results: Results) -> Summary:
         critical_differences(arranged[GAP.key]),
         _separation(results, boards[GAP.key], arranged[GAP.key]),
         exponents(results, frame),
+        failures(every),
     )
 
 

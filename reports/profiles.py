@@ -12,7 +12,7 @@ import pandas as pd
 from reports import numbers
 from reports.comparisons import mean_entry, split
 from reports.derived import TARGETS
-from reports.failures import Failure, failures
+from reports.failures import Failure
 from reports.leaderboard import Summary
 from reports.means import Means, arithmetic_means
 from reports.measures import GAP
@@ -106,7 +106,7 @@ def everyone(results: Results, summary: Summary) -> Everyone:
         means=arithmetic_means(results, metrics, budget),
         spread={(row["task"], row["architecture"], row["metric"]): row for row in spread.to_dict("records")},
         pairs={(row["a"], row["b"]): row for row in tested},
-        failures=failures(results),
+        failures=summary.failures,
     )
 
 

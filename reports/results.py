@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -75,8 +76,8 @@ class Results:
     size, many epochs), batch, pool (int or None), steps (under "dataset", a trial's most optimiser steps),
     budgets (list of int, examples), seeds (int), tasks, architectures and reference (lists of names, in the
     order to show).
-    records: RECORD_COLUMNS, a row a number; `value` and `error` float (NaN where blank), `seed` and
-    `budget` int, `status` one of ok, failed, timeout, skipped.
+    records: RECORD_COLUMNS, a row a number; texts may be categories; `value` and `error` float (NaN where
+    blank), `seed` and `budget` int, `status` one of ok, failed, timeout, skipped.
     tasks: index name; description, classes, entropy, bayes_error, information (nats), crossings (count of
     the exact posterior), parameters (k of the k/2N law, NaN where the task names no family), low, high
     (display window). Where known (else absent, or NaN in a run of an older version): version; priors (list of
@@ -98,3 +99,13 @@ class Results:
     pictures: Mapping[str, Picture]
     manifest: Mapping[str, Any]
     predictions: Mapping[str, Predictions] = field(default_factory=dict)
+
+    @cached_property
+    def kinds(self) -> Mapping[str, str]:
+        """Every row's kind, in the suite's order; `network` where the frame doesn't know the name."""
+        suite, table = self.suite, self.architectures
+        once = table[~table.index.duplicated(keep=False)]
+        known = dict(zip(once.index, once["kind"], strict=True)) if "kind" in once else {}
+        every = dict.fromkeys([*suite["architectures"], *suite["reference"]])
+        usual = {name: "reference" if name in suite["reference"] else "network" for name in every}
+        return {name: kind if isinstance(kind := known.get(name), str) else usual[name] for name in every}

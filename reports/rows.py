@@ -61,7 +61,7 @@ def board(
 
     By another measure than the gap, its values stand in the gap's place.
     """
-    table = counted(summary) if measure == "gap" else _measured(summary, measure)
+    table = summary.counted if measure == "gap" else _measured(summary, measure)
     table = table[table["budget"] == (budget or largest_budget(results))]
     by_task = {(row["task"], row["architecture"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["task"] == OVERALL_NAME, "architecture"]
@@ -70,7 +70,7 @@ def board(
 
 def by_budget(results: Results, summary: Summary, digits: int = 3) -> list[tuple[str, bool, list[Cell]]]:
     """Overall gap at every budget: (name, is a reference row, cells), in the board's order."""
-    table = counted(summary)
+    table = summary.counted
     table = table[table["task"] == OVERALL_NAME]
     found = {(row["architecture"], row["budget"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["budget"] == largest_budget(results), "architecture"]
@@ -153,20 +153,11 @@ def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits
     )
 
 
-def counted(summary: Summary) -> pd.DataFrame:
-    """The leaderboard with how many trials of each row failed and how many were skipped."""
-    cells = summary.cells.reset_index()[["budget", "task", "architecture", "failed", "skipped"]]
-    whole = cells.groupby(["budget", "architecture"], as_index=False)[["failed", "skipped"]].sum()
-    counts = pd.concat([cells, whole.assign(task=OVERALL_NAME)], ignore_index=True)
-    joined = summary.leaderboard.merge(counts, on=["budget", "task", "architecture"], how="left")
-    return joined.fillna({"failed": 0, "skipped": 0}).astype({"failed": int, "skipped": int})
-
-
 def _measured(summary: Summary, measure: str) -> pd.DataFrame:
     """The leaderboard with another measure's values, intervals and ranks in place of the gap's."""
     own = summary.boards[measure].rename(columns={"value": "information_gap"})
     keys = ["budget", "task", "architecture"]
-    rest = counted(summary)
+    rest = summary.counted
     return own.merge(rest[[*keys, *rest.columns.difference(own.columns)]], on=keys, how="left")
 
 

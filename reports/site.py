@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -24,6 +26,7 @@ NAVIGATION = (
     ("Head to head", "compare.html"),
     ("Method", "method.html"),
 )
+AHEAD = 4  # pages that are made while the charts of those before them are drawn
 _HERE = Path(__file__).parent
 
 
@@ -55,13 +58,27 @@ def suite_files(
     styles: how each row's line looks; the run's own, where its pages stand alone.
     """
     run = Run(results, summary, styles) if styles else run_of(results, summary)
-    for page in pages(run):
-        yield from page_files(run, page, place)
+    waiting: deque[tuple[Page, Mapping[str, Future[svg.Figure]]]] = deque()
+    with ThreadPoolExecutor(max_workers=1) as pen:  # vl-convert needs no interpreter lock while it draws
+        for page in pages(run):
+            waiting.append((page, {name: pen.submit(draw) for name, draw in _begun(page).items()}))
+            if len(waiting) > AHEAD:
+                yield from _files(run, place, *waiting.popleft())
+        while waiting:
+            yield from _files(run, place, *waiting.popleft())
 
 
-def page_files(run: Run, page: Page, place: Place | None = None) -> Iterator[tuple[str, str]]:
+def _files(
+    run: Run, place: Place | None, page: Page, figures: Mapping[str, Future[svg.Figure]]
+) -> Iterator[tuple[str, str]]:
+    return page_files(run, page, place, {name: figure.result() for name, figure in figures.items()})
+
+
+def page_files(
+    run: Run, page: Page, place: Place | None = None, figures: Mapping[str, svg.Figure] | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield (path in the suite's folder, text) of a page and of its charts' data."""
-    yield page.path, page_text(run, page, place)
+    yield page.path, page_text(run, page, place, figures)
     yield from page.files.items()
     for chart in page.charts:
         yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
@@ -88,17 +105,17 @@ def pages(run: Run) -> Iterator[Page]:
     yield from architecture.pages(run)
 
 
-def page_text(run: Run, page: Page, place: Place | None = None) -> str:
-    """A page as HTML."""
+def page_text(
+    run: Run, page: Page, place: Place | None = None, figures: Mapping[str, svg.Figure] | None = None
+) -> str:
+    """A page as HTML; figures: its charts where they are drawn already, by name."""
     place = place or Place()
     navigation = [*NAVIGATION, *([("History", place.history)] if place.history else [])]
     values: dict[str, Any] = {
         "title": page.title,
         "suite": run.results.suite,
         "manifest": run.results.manifest,
-        "figures": {
-            chart.name: svg.drawn(chart, _href(page, data_path(page, chart))) for chart in page.charts
-        },
+        "figures": figures or {name: draw() for name, draw in _begun(page).items()},
         "blocks": page.blocks,
         "navigation": [(text, _href(page, path), path == page.path) for text, path in navigation],
         "static": _href(page, place.static),
@@ -109,6 +126,10 @@ def page_text(run: Run, page: Page, place: Place | None = None) -> str:
         "to": lambda path: _href(page, path),
     }
     return render.template(page.template).render(values | dict(page.values))
+
+
+def _begun(page: Page) -> dict[str, Callable[[], svg.Figure]]:
+    return {chart.name: svg.begun(chart, _href(page, data_path(page, chart))) for chart in page.charts}
 
 
 def data_path(page: Page, chart: Chart) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary
 from reports.results import Results
-from reports.rows import Cell, by_target, cell, counted
+from reports.rows import Cell, by_target, cell
 from reports.trials import is_reference, largest_budget, names
 
 
@@ -46,7 +46,7 @@ def task_cells(summary: Summary, task: str) -> dict[tuple[str, int], Cell]:
 
 def _rows(summary: Summary, task: str) -> dict[tuple[str, int], dict[Any, Any]]:
     """Rows of the leaderboard with how many trials failed or were skipped, by (architecture, budget)."""
-    board = counted(summary)
+    board = summary.counted
     rows = board[board["task"] == task].astype(object).to_dict("records")
     return {(row["architecture"], int(row["budget"])): row for row in rows}
 

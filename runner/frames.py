@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,13 @@ import pandas as pd
 from reports.results import RECORD_COLUMNS, Picture, Predictions, Results
 from runner.store import Store, StoreError
 
+TEXTS = ("metric", "region", "status", "reason")
+# The trials stand outside, so that each is looked up once and not for every record.
+RECORDS = f"""
+SELECT grid.value, record.budget, record.value, record.error, {", ".join(f"record.{name}" for name in TEXTS)}
+FROM json_each(?) AS grid CROSS JOIN record ON record.trial = grid.key
+"""
+CHUNK = 1 << 15  # rows in memory as Python objects
 MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that not every task has
 
 
@@ -86,15 +94,55 @@ def _as_floats(tasks: pd.DataFrame) -> pd.DataFrame:
 
 
 def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: set[int]) -> pd.DataFrame:
-    rows = [
-        (*seeds[trial], budget, *rest)
-        for trial, budget, *rest in store.rows(
-            "SELECT trial, budget, metric, region, value, error, status, reason FROM record"
-        )
-        if trial in seeds and budget in budgets
-    ]
-    frame = pd.DataFrame(rows, columns=list(RECORD_COLUMNS))
-    return frame.astype({"seed": "int64", "budget": "int64", "value": "float64", "error": "float64"})
+    """Return the grid's records in the order of their trials' ids, texts as categories.
+
+    A million of them as Python objects would be a gigabyte: they become arrays a few thousand at a time.
+    """
+    trials = sorted(seeds)
+    rows = store.rows(RECORDS, json.dumps({trial: number for number, trial in enumerate(trials)}))
+    known: list[dict[str, int]] = [{} for _ in TEXTS]
+    parts = [_empty(), *_arrays(rows, known)]
+    trial, budget, value, error, *texts = [np.concatenate(each) for each in zip(*parts, strict=True)]
+    kept = np.isin(budget, list(budgets))
+    tasks, architectures, numbers = ([seeds[each][part] for each in trials] for part in range(3))
+    columns: dict[str, Any] = {
+        "task": _repeated([str(task) for task in tasks], trial[kept]),
+        "architecture": _repeated([str(name) for name in architectures], trial[kept]),
+        "seed": np.array(numbers, dtype=np.int64)[trial[kept]],
+        "budget": budget[kept],
+        "value": value[kept],
+        "error": error[kept],
+    }
+    for name, codes, found in zip(TEXTS, texts, known, strict=True):
+        columns[name] = _repeated(list(found), codes[kept])
+    return pd.DataFrame(columns)[list(RECORD_COLUMNS)]
+
+
+def _arrays(rows: Iterator[tuple[Any, ...]], known: Sequence[dict[str, int]]) -> Iterator[list[np.ndarray]]:
+    """Yield the columns of `RECORDS`, a part of the rows at a time; known: numbers of each column's texts."""
+    while chunk := list(itertools.islice(rows, CHUNK)):
+        trial, budget, value, error, *texts = zip(*chunk, strict=True)
+        plain = zip(_empty(), (trial, budget, value, error), strict=False)
+        coded = [_codes(text, codes) for text, codes in zip(texts, known, strict=True)]
+        yield [*(np.array(column, dtype=like.dtype) for like, column in plain), *coded]
+
+
+def _empty() -> list[np.ndarray]:
+    return [np.empty(0, dtype=kind) for kind in ("i4", "i8", "f8", "f8", *("i4" for _ in TEXTS))]
+
+
+def _codes(texts: Sequence[str], known: dict[str, int]) -> np.ndarray:
+    """Return the number of each text, new ones added to `known`."""
+    codes, found = pd.factorize(np.array(texts, dtype=object))
+    return np.array([known.setdefault(text, len(known)) for text in found], dtype=np.int32)[codes]
+
+
+def _repeated(texts: Sequence[str], places: np.ndarray) -> pd.Categorical[str]:
+    """Return the text at each place, its categories in alphabetical order."""
+    categories = sorted(set(texts))
+    order = {text: number for number, text in enumerate(categories)}
+    codes = np.array([order[text] for text in texts], dtype=np.int32)
+    return pd.Categorical.from_codes(codes[places], categories=pd.Index(categories))
 
 
 def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:

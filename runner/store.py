@@ -221,9 +221,9 @@ class Store:
         )
         return [json.loads(description) for (description,) in rows]
 
-    def rows(self, query: str) -> Iterator[tuple[Any, ...]]:
-        """Return the rows of a reading query."""
-        return iter(self._db.execute(query))
+    def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
+        """Return the rows of a reading query; parameters: of its question marks."""
+        return iter(self._db.execute(query, parameters))
 
 
 def blob(array: Array) -> bytes:

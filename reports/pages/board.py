@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from reports import numbers
 from reports.charts import decades
-from reports.measures import BOARD, Measure
+from reports.measures import BOARD, GAP, Measure
 from reports.pages.page import Run
 from reports.rows import SKIPPED, Cell, Row, board
 from reports.trials import largest_budget, names
@@ -19,6 +19,7 @@ from reports.words import at, batches
 SHADES = 6
 FEW_TASKS = 4  # above this, tasks' cells have no room for intervals
 SCRIPT = "data/board.js"
+Boards = Mapping[str, Mapping[int, list[Row]]]  # by a measure's key and a budget
 
 
 @dataclass(frozen=True)
@@ -72,24 +73,34 @@ def columns(run: Run) -> list[Column]:
     ]
 
 
-def table(run: Run, measure: Measure, budget: int) -> Table:
-    """The table by a measure at a budget."""
-    tops = {largest: board(run.results, run.summary, 3, largest, measure.key) for largest in _budgets(run)}
+def boards(run: Run) -> Boards:
+    """Every measure's rows at every budget."""
+    return {
+        measure.key: {
+            budget: board(run.results, run.summary, 3, budget, measure.key) for budget in _budgets(run)
+        }
+        for measure in BOARD
+    }
+
+
+def table(run: Run, found: Boards, measure: Measure, budget: int) -> Table:
+    """The table by a measure at a budget; found: from `boards`."""
+    tops = found[measure.key]
     return _table(run, tops[budget], _scale(list(tops.values())))
 
 
-def script(run: Run) -> str:
+def script(run: Run, found: Boards) -> str:
     """Every measure's table at every budget as a script that gives them to the page's own one."""
     measures = {}
     for measure in BOARD:
-        rows = {budget: board(run.results, run.summary, 3, budget, measure.key) for budget in _budgets(run)}
+        rows = found[measure.key]
         scale = _scale(list(rows.values()))
-        tables = {budget: _table(run, found, scale) for budget, found in rows.items()}
+        tables = {budget: _table(run, each, scale) for budget, each in rows.items()}
         measures[measure.key] = {
             "title": _heading(measure),
             "unit": measure.unit,
             "ticks": next(iter(tables.values())).ticks,
-            "budgets": {str(budget): [_plain(row) for row in found.rows] for budget, found in tables.items()},
+            "budgets": {str(budget): [_plain(row) for row in each.rows] for budget, each in tables.items()},
         }
     plain = {
         "measure": BOARD[0].key,
@@ -100,10 +111,9 @@ def script(run: Run) -> str:
     return f"window.posteriorBoard={json.dumps(plain, separators=(',', ':'), allow_nan=False)};\n"
 
 
-def shader(run: Run) -> Callable[[Cell], int]:
-    """Shades of gaps in tables of all budgets."""
-    rows = [board(run.results, run.summary, 3, budget) for budget in _budgets(run)]
-    wide = _scale(rows)[1]
+def shader(found: Boards) -> Callable[[Cell], int]:
+    """Shades of gaps in tables of all budgets; found: from `boards`."""
+    wide = _scale(list(found[GAP.key].values()))[1]
     return lambda cell: shade(wide, cell)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from reports import numbers
 from reports.derived import TARGETS
-from reports.failures import failures
 from reports.figures import leaderboard_charts, legend
 from reports.headline import headline, integration_error
 from reports.leaderboard import Summary
@@ -51,7 +50,7 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
         "centre": CENTRES[len(tasks) > 1],
         "target_rows": by_target(results, summary),
         "interval_method": interval_method(int(results.suite["seeds"])),
-        "failures": failures(results),
+        "failures": summary.failures,
         "integration": integration_error(results),
         "crossings": any(row.crossings != numbers.BLANK for row in rows),
         "counted": any(row.multiply_adds != numbers.BLANK for row in rows),
@@ -63,7 +62,8 @@ def table_context(results: Results, summary: Summary) -> dict[str, Any]:
 def page(run: Run) -> Page:
     """Return the page of a suite's leaderboard."""
     values = table_context(run.results, run.summary)
-    shown = board.table(run, BOARD[0], largest_budget(run.results))
+    boards = board.boards(run)
+    shown = board.table(run, boards, BOARD[0], largest_budget(run.results))
     values |= {
         "board": shown,
         "board_columns": board.columns(run),
@@ -71,7 +71,7 @@ def page(run: Run) -> Page:
         "budget_choices": board.choices(run),
         "measures": BOARD,
         "tested": any(row.letters for row, _, _ in shown.rows),
-        "shade": board.shader(run),
+        "shade": board.shader(boards),
         "path_of": architecture_path,
         "legend_keys": legend(run),
     }
@@ -81,7 +81,7 @@ def page(run: Run) -> Page:
         "leaderboard.html.j2",
         values,
         leaderboard_charts(run),
-        files={board.SCRIPT: board.script(run)},
+        files={board.SCRIPT: board.script(run, boards)},
     )
 
 

@@ -13,7 +13,6 @@ from reports.derived import TARGETS
 from reports.exact import Exact, exact
 from reports.explorer import MOST_CLASSES, shown_steps
 from reports.explorer_figure import Explorer, class_keys, explorer
-from reports.failures import failures
 from reports.maps import class_names, frame, key, outlines, panel
 from reports.numbers import BLANK, percent, tick
 from reports.pages.board import bar, gap_axis, place
@@ -71,7 +70,7 @@ def _page(run: Run, tasks: Sequence[Exact], position: int) -> Page:
         "interval_method": interval_method(int(run.results.suite["seeds"])),
         "curves": [chart.name for chart in lines],
         "legend_keys": keys,
-        "failures": [each for each in failures(run.results) if each.task == task.name],
+        "failures": [each for each in run.summary.failures if each.task == task.name],
         "neighbours": _neighbours(tasks, position),
         "manifest": run.results.manifest,
         "link": task_path,

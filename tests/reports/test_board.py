@@ -18,7 +18,7 @@ def run(results):
 
 
 def script(run):
-    text = board.script(run)
+    text = board.script(run, board.boards(run))
     assert text.startswith("window.posteriorBoard=") and text.endswith(";\n")
     return json.loads(text.removeprefix("window.posteriorBoard=").removesuffix(";\n"))
 
@@ -56,7 +56,7 @@ def test_the_page_shows_what_the_script_has_for_the_first_measure_at_the_last_bu
     ]
     rows = data["measures"][data["measure"]]["budgets"][data["budget"]]
     assert names == [name for name, _, _ in rows]
-    shown = board.table(run, BOARD[0], int(data["budget"]))
+    shown = board.table(run, board.boards(run), BOARD[0], int(data["budget"]))
     assert [[list(cell) for cell in cells] for _, cells, _ in shown.rows] == [
         [cell + [""] * (4 - len(cell)) for cell in cells] for _, cells, _ in rows
     ]
@@ -83,7 +83,7 @@ def test_a_hostile_name_is_data_in_the_script(results):
         architectures=results.architectures.rename(index=rename),
     )
     run = site.run_of(changed, summarise(changed))
-    assert "\u2028" not in board.script(run)
+    assert "\u2028" not in board.script(run, board.boards(run))
     rows = script(run)["measures"]["gap"]["budgets"]["640"]
     assert evil in [name for name, _, _ in rows]
 
@@ -91,7 +91,7 @@ def test_a_hostile_name_is_data_in_the_script(results):
 def test_many_tasks_leave_their_intervals_to_the_title(results, monkeypatch):
     monkeypatch.setattr(board, "FEW_TASKS", 2)
     run = site.run_of(results, summarise(results))
-    shown = board.table(run, BOARD[0], 640_000)
+    shown = board.table(run, board.boards(run), BOARD[0], 640_000)
     keys = [column.key for column in board.columns(run)]
     cells = next(cells for row, cells, _ in shown.rows if row.name == "mlp-64x64")
     task = cells[keys.index("task-0")]

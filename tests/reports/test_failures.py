@@ -1,9 +1,10 @@
 from reports.failures import Failure, failures
+from reports.trials import trials
 
 
 def test_failed_skipped_and_infinite_trials_are_grouped_with_their_reasons(results):
-    found = {failure.architecture: failure for failure in failures(results)}
-    assert len(failures(results)) == 3
+    found = {failure.architecture: failure for failure in failures(trials(results.records))}
+    assert len(failures(trials(results.records))) == 3
     assert found["fourier-64"] == Failure(
         "fourier-64",
         "gauss-nested",
