@@ -106,7 +106,8 @@ class Training:
             Group(places, _initial_state([modules[i] for i in places], self._recipe, device, liftable.moving))
             for places in _places(modules, mode)
         ]
-        self._step = _training_step(modules[0], self._recipe, liftable)
+        criterion = loss_of(self._recipe, compiled=mode == "compiled")
+        self._step = _training_step(modules[0], self._recipe, criterion, liftable)
         self._program: Program | None = None
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
@@ -144,9 +145,9 @@ class Training:
     def _arguments(self, group: Group, i: int) -> tuple[Any, ...]:
         """Return what the step with number i takes."""
         at = i % CHUNK
-        dropped = {name: masks[at] for name, masks in group.dropped.items()}
-        if dropped and self._masks:
-            dropped = self._masks.scaled(dropped)
+        dropped: Tensors = {}
+        if group.dropped and self._masks:
+            dropped = self._masks.scaled({name: masks[at] for name, masks in group.dropped.items()})
         return group.state, self._scalars[i], group.xs[at], group.targets[at], dropped
 
     def _run(self, mark: int) -> None:
@@ -167,7 +168,8 @@ class Training:
     def _run_program(self, program: Program, group: Group, mark: int) -> None:
         state = tree_leaves(group.state)
         for i in range(self._done, mark):
-            program(state + tree_leaves(self._arguments(group, i)[1:]))
+            _, scalars, x, targets, dropped = self._arguments(group, i)
+            program([*state, scalars, x, targets, *dropped.values()])
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -268,9 +270,11 @@ def _initial_state(
     }
 
 
-def _training_step(module: nn.Module, recipe: Recipe, liftable: Liftable) -> Callable[..., Tensor]:
+def _training_step(
+    module: nn.Module, recipe: Recipe, criterion: Callable[..., Tensor], liftable: Liftable
+) -> Callable[..., Tensor]:
     """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses."""
-    gradients = (_alone if liftable.reason else _lifted)(module, loss_of(recipe), liftable.moving)
+    gradients = (_alone if liftable.reason else _lifted)(module, criterion, liftable.moving)
 
     def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> Tensor:
         gradient, (value, moved) = gradients(state["weights"], state["buffers"] | dropped, x, targets)

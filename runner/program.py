@@ -11,7 +11,7 @@ import functools
 import hashlib
 import operator
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeAlias
@@ -37,9 +37,9 @@ class Program:
         inputs, _ = tree_flatten(arguments)
         self._run = _loaded(_traced(step, arguments), inputs)
 
-    def __call__(self, inputs: Sequence[Tensor]) -> None:
-        """Take one step, in place; inputs: the tensors of step's arguments, in their order."""
-        self._run(list(inputs))  # a list of its own: the call empties it
+    def __call__(self, inputs: list[Tensor]) -> None:
+        """Take one step, in place; inputs: the tensors of step's arguments, in their order; it is emptied."""
+        self._run(inputs)
 
 
 def _traced(step: Step, arguments: tuple[Any, ...]) -> fx.GraphModule:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Callable, Iterable
 
 import numpy as np
@@ -13,10 +15,23 @@ from benchmarks.architecture import Recipe
 from benchmarks.evaluation import normalised
 from benchmarks.task import Array
 
+FEW = 4  # classes up to which a loss by columns is faster: vectors run along the batch, not along the classes
+
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
     """Return the mean of -sum_c t_c log q_c, nats."""
     return functional.cross_entropy(outputs, targets)
+
+
+def cross_entropy_by_columns(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return the same, class by class where there are few: faster in a compiled program, slower in eager."""
+    if targets.dtype.is_floating_point or outputs.shape[-1] > FEW:
+        return cross_entropy(outputs, targets)
+    columns = outputs.unbind(-1)
+    top = functools.reduce(torch.maximum, columns).detach()
+    total = functools.reduce(operator.add, ((column - top).exp() for column in columns))
+    wanted = [torch.where(targets == c, column, 0.0) for c, column in enumerate(columns)]
+    return (total.log() + top - functools.reduce(operator.add, wanted)).mean()
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -37,12 +52,15 @@ def focal(outputs: Tensor, targets: Tensor, gamma: float) -> Tensor:
     return -(_probabilities(targets, outputs) * rest**gamma * log_q).sum(-1).mean()
 
 
-def loss(recipe: Recipe) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a recipe's loss of outputs (n, k) and targets: labels (n,) or probabilities (n, k)."""
+def loss(recipe: Recipe, *, compiled: bool = False) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a recipe's loss of outputs (n, k) and targets: labels (n,) or probabilities (n, k).
+
+    compiled: written for a compiler where that is another way of writing it.
+    """
     if recipe.loss == "focal":
         return lambda outputs, targets: focal(outputs, targets, recipe.gamma)
     return {
-        "cross-entropy": cross_entropy,
+        "cross-entropy": cross_entropy_by_columns if compiled else cross_entropy,
         "squared-error": squared_error,
         "squared-error-linear": squared_error_linear,
     }[recipe.loss]

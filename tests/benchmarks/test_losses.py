@@ -169,3 +169,18 @@ def test_a_class_is_excluded_by_a_mean_only_where_all_exclude_it():
 def test_means_are_taken_in_log_space():
     found = mean_log_q([np.array([[-2_000.0, 0.0]]), np.array([[-2_001.0, 0.0]])])
     assert found[0, 0] == pytest.approx(-2_000 + np.log((1 + np.exp(-1)) / 2))
+
+
+@pytest.mark.parametrize("classes", [2, 4, 5])
+def test_cross_entropy_by_columns_is_cross_entropy_with_its_gradient(classes):
+    generator = torch.Generator().manual_seed(classes)
+    outputs = 40 * torch.randn(64, classes, generator=generator, dtype=torch.float64)
+    labels = torch.randint(classes, (64,), generator=generator)
+    for targets in (labels, torch.softmax(outputs.flip(1), -1)):
+        found = []
+        for compiled in (False, True):
+            free = outputs.clone().requires_grad_()
+            value = loss(Recipe(), compiled=compiled)(free, targets)
+            value.backward()
+            found.append((value.detach(), free.grad))
+        torch.testing.assert_close(found[1], found[0], rtol=1e-12, atol=1e-15)
