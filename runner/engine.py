@@ -98,7 +98,7 @@ class Training:
         same bits. liftable: what is known of the module; one that can't be lifted has to be alone. noise: a
         generator for each network, from which its dropout masks come.
         """
-        self._recipe, self._draw, self._steps = network.recipe, draw, steps
+        self._network, self._recipe, self._draw, self._steps = network, network.recipe, draw, steps
         self._device, self._mode, self._noise = device, mode, noise
         self._networks = list(range(len(modules)))
         liftable = liftable or Liftable()
@@ -140,7 +140,7 @@ class Training:
             )
             group.dropped = {name: mask[:, group.places].to(self._device) for name, mask in masks.items()}
         if self._mode == "compiled" and self._program is None:
-            self._program = Program(self._step, *self._arguments(self._groups[0], 0))
+            self._program = Program(self._network, self._step, *self._arguments(self._groups[0], 0))
 
     def _arguments(self, group: Group, i: int) -> tuple[Any, ...]:
         """Return what the step with number i takes."""

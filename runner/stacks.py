@@ -15,8 +15,8 @@ from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
 from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
-STACK_SIZE = 32  # networks in a stack
-PROGRAMS = ((2_000, 32), (10_000, 16), (40_000, 8), (400_000, 4))  # parameters at most, and places
+STACK_SIZE = 30  # networks in a stack: ten seeds of three tasks fill it
+PROGRAMS = ((2_000, 30), (10_000, 15), (40_000, 10), (400_000, 5))  # parameters at most, and places
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_BYTES = 2 * 2**30
 
@@ -72,8 +72,8 @@ def places(parameters: int) -> int:
     """Return how many networks of so many parameters one compiled program trains.
 
     Few enough for what they need at each step to stay in a core's cache, and enough to share the time that a
-    call takes: what was fastest of 2 to 32 on the networks of gaussian1d. A constant of the architecture,
-    because programs of different sizes round differently.
+    call takes: the fastest on the networks of gaussian1d of sizes that thirty networks fill. A constant of
+    the architecture, because programs of different sizes round differently.
     """
     return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
