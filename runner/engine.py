@@ -18,21 +18,22 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, grad_and_value, vmap
+from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
 from benchmarks.architecture import Network, Recipe
 from benchmarks.architectures.losses import loss as loss_of
 from benchmarks.task import Array
 from runner.dropout import Masks
+from runner.gpu import Captured
 from runner.modules import Liftable
-from runner.optimiser import schedule, update
+from runner.optimiser import schedule
 from runner.program import Program
-from runner.stacks import places
+from runner.stacks import CHUNK, places
+from runner.step import training_step
 
 Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
-CHUNK = 64  # mini-batches that are drawn at once
 ROWS = 8_192  # of an evaluation that pass through a network at once: wide layers need memory
 # What wide layers make of fewer rows stays in the processor's cache; narrow ones would wait for calls.
 WIDE, WIDE_ROWS = 2**15, 512
@@ -92,23 +93,26 @@ class Training:
 
         draw(networks, count) returns the next mini-batches of some networks: x (count, networks, batch, d)
         and targets, labels (count, networks, batch) or probabilities (count, networks, batch, k). mode is
-        "compiled" or "eager". Compiled programs of an architecture always have the same number of places,
-        the empty ones filled with copies of the first network: the compiler chooses vector or scalar code,
-        which round differently, by the size of each loop, so only programs of one size give one network the
-        same bits. liftable: what is known of the module; one that can't be lifted has to be alone. noise: a
-        generator for each network, from which its dropout masks come.
+        "compiled" or "eager"; on a GPU both mean that steps are captured as a graph. Compiled programs of an
+        architecture always have the same number of places, the empty ones filled with copies of a network:
+        the compiler chooses vector or scalar code, which round differently, by the size of each loop, so only
+        programs of one size give one network the same bits. liftable: what is known of the module; one that
+        can't be lifted has to be alone. noise: a generator for each network, from which its dropout masks
+        come.
         """
         self._network, self._recipe, self._draw, self._steps = network, network.recipe, draw, steps
-        self._device, self._mode, self._noise = device, mode, noise
+        self._device, self._noise = device, noise
         self._networks = list(range(len(modules)))
         liftable = liftable or Liftable()
         self._groups = [
             Group(places, _initial_state([modules[i] for i in places], self._recipe, device, liftable.moving))
-            for places in _places(modules, mode)
+            for places in _places(modules, mode, device)
         ]
-        criterion = loss_of(self._recipe, compiled=mode == "compiled")
-        self._step = _training_step(modules[0], self._recipe, criterion, liftable)
+        self._compiles = mode == "compiled" and device == "cpu"
+        criterion = loss_of(self._recipe, compiled=self._compiles)
+        self._step = training_step(modules[0], self._recipe, criterion, liftable)
         self._program: Program | None = None
+        self._captured: Captured | None = None
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
         self._scalars = schedule(self._recipe, steps, device)
@@ -139,16 +143,17 @@ class Training:
                 for part in (x, targets)
             )
             group.dropped = {name: mask[:, group.places].to(self._device) for name, mask in masks.items()}
-        if self._mode == "compiled" and self._program is None:
+        if self._compiles and self._program is None:
             self._program = Program(self._network, self._step, *self._arguments(self._groups[0], 0))
 
     def _arguments(self, group: Group, i: int) -> tuple[Any, ...]:
         """Return what the step with number i takes."""
         at = i % CHUNK
-        dropped: Tensors = {}
-        if group.dropped and self._masks:
-            dropped = self._masks.scaled({name: masks[at] for name, masks in group.dropped.items()})
+        dropped = self._scaled({name: masks[at] for name, masks in group.dropped.items()})
         return group.state, self._scalars[i], group.xs[at], group.targets[at], dropped
+
+    def _scaled(self, dropped: Tensors) -> Tensors:
+        return self._masks.scaled(dropped) if dropped and self._masks else dropped
 
     def _run(self, mark: int) -> None:
         clock = time.perf_counter()
@@ -156,6 +161,8 @@ class Training:
             for group in self._groups:  # one after the other: what a group needs stays in the cache
                 if self._program:
                     self._run_program(self._program, group, mark)
+                elif self._device == "cuda" and mark - self._done == CHUNK and not self._alone:
+                    self._replay(group)
                 else:
                     for i in range(self._done, mark):
                         self._step(*self._arguments(group, i))
@@ -170,6 +177,21 @@ class Training:
         for i in range(self._done, mark):
             _, scalars, x, targets, dropped = self._arguments(group, i)
             program([*state, scalars, x, targets, *dropped.values()])
+
+    def _replay(self, group: Group) -> None:
+        """Take a whole chunk of steps as one graph of the GPU's."""
+        names = list(group.dropped)
+        inputs = [self._scalars[self._done : self._done + CHUNK], group.xs, group.targets]
+        inputs += group.dropped.values()
+
+        def chunk(scalars: Tensor, xs: Tensor, targets: Tensor, *masks: Tensor) -> None:
+            for at in range(CHUNK):
+                dropped = {name: mask[at] for name, mask in zip(names, masks, strict=True)}
+                self._step(group.state, scalars[at], xs[at], targets[at], self._scaled(dropped))
+
+        if self._captured is None:
+            self._captured = Captured(chunk, group.state, inputs)
+        self._captured(inputs)
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -196,6 +218,7 @@ class Training:
         group.dropped = {name: masks[:, at] for name, masks in group.dropped.items()}
         group.places = list(range(len(networks)))
         self._networks = list(networks)
+        self._captured = None  # it is of tensors that are gone
 
     def snapshot(self) -> Snapshot:
         """Return a copy of what the networks are now."""
@@ -234,10 +257,10 @@ def outputs(module: nn.Module, state: Tensors, x: Tensor) -> Tensor:
     return torch.cat(parts)
 
 
-def _places(modules: Sequence[nn.Module], mode: str) -> list[list[int]]:
+def _places(modules: Sequence[nn.Module], mode: str, device: str) -> list[list[int]]:
     """Return which network each place of each program holds."""
     every = list(range(len(modules)))
-    if mode != "compiled":
+    if mode != "compiled" or device != "cpu":
         return [every]
     size = places(sum(weight.numel() for weight in modules[0].parameters() if weight.requires_grad))
     groups = [every[i : i + size] for i in range(0, len(every), size)]
@@ -268,56 +291,3 @@ def _initial_state(
         "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
         "step": torch.zeros((), dtype=torch.int64, device=device),
     }
-
-
-def _training_step(
-    module: nn.Module, recipe: Recipe, criterion: Callable[..., Tensor], liftable: Liftable
-) -> Callable[..., Tensor]:
-    """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses."""
-    gradients = (_alone if liftable.reason else _lifted)(module, criterion, liftable.moving)
-
-    def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> Tensor:
-        gradient, (value, moved) = gradients(state["weights"], state["buffers"] | dropped, x, targets)
-        state["step"].add_(1)
-        fails = (state["diverged"] == 0) & ~torch.isfinite(value)
-        state["diverged"].copy_(torch.where(fails, state["step"], state["diverged"]))
-        for name, buffer in moved.items():
-            state["buffers"][name].copy_(buffer)
-        for name, weight in state["weights"].items():
-            update(state, name, weight, gradient[name], scalars, recipe)
-        for name, average in state["average"].items():
-            now = state["weights"][name] if name in state["weights"] else state["buffers"][name]
-            average.add_(scalars[2] * (now - average))
-        return torch.as_tensor(value)
-
-    return step
-
-
-def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
-    """Return gradients, losses and moved buffers of all networks at once."""
-    skeleton = copy.deepcopy(module).to(device="meta").train()
-
-    def loss(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
-        own = buffers | {name: buffers[name].clone() for name in moving}
-        value = criterion(functional_call(skeleton, (weights, own), (x,)), targets)
-        return value, {name: own[name] for name in moving}
-
-    return vmap(grad_and_value(loss, has_aux=True))
-
-
-def _alone(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
-    """Return the same for a stack of one network whose module can't be lifted."""
-    skeleton = copy.deepcopy(module).train()
-
-    def gradients(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensors, Any]:
-        live = {name: weight[0].detach().clone().requires_grad_() for name, weight in weights.items()}
-        own = {name: buffer[0].clone() for name, buffer in buffers.items()}
-        value = criterion(functional_call(skeleton, (live, own), (x[0],)), targets[0])
-        found = torch.autograd.grad(value, list(live.values()), allow_unused=True)
-        gradient = {
-            name: (torch.zeros_like(weight) if g is None else g)[None]
-            for (name, weight), g in zip(live.items(), found, strict=True)
-        }
-        return gradient, (value.detach()[None], {name: own[name][None] for name in moving})
-
-    return gradients

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from torch.fx import GraphModule
 
 FEW = 4  # columns up to which a matrix product is slower than the sums that it stands for
-SOURCES = "engine.py", "optimiser.py", "program.py", "dropout.py"  # what a step is made of, beside networks
+SOURCES = "step.py", "optimiser.py", "program.py", "dropout.py"  # what a step is made of, beside networks
 Step: TypeAlias = Callable[..., Tensor]
 Run: TypeAlias = Callable[[list[Tensor]], Any]
 

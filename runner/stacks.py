@@ -17,6 +17,7 @@ from suites.suite import Suite
 
 STACK_SIZE = 30  # networks in a stack: ten seeds of three tasks fill it
 PROGRAMS = ((2_000, 30), (10_000, 15), (40_000, 10), (400_000, 5))  # parameters at most, and places
+CHUNK = 64  # mini-batches that are drawn at once
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_BYTES = 2 * 2**30
 
@@ -108,10 +109,15 @@ def stacked(
         parameters = size(architecture, features, classes) if how != "none" else 0
         work = count(architecture, features, classes, batch) if count and how != "none" else Work()
         whole = STACK_SIZE if how == "compiled" else share
+        if device == "cuda" and how != "none":
+            from runner.gpu import networks_that_fit  # imports torch
+
+            examples = CHUNK * batch * (features + 2)  # a label takes as much as two numbers
+            whole = networks_that_fit(parameters, work.elementwise, examples)
         limit = max(1, whole // members[0].members)
         if isinstance(architecture, Estimator):
             limit = min(limit, FITS)
-        for part in _parts(members, limit):
+        for part in _parts(members, limit, full=how == "compiled"):
             stack = Stack(
                 trials=tuple(part),
                 protocol=suite.protocol,
@@ -145,10 +151,14 @@ def _stacking_key(trial: Trial) -> tuple[str, int, int]:
     return trial.architecture, task.features, task.classes
 
 
-def _parts(members: Sequence[Trial], limit: int) -> list[Sequence[Trial]]:
-    """Return members in as few parts of at most `limit` as can be, of nearly equal size."""
+def _parts(members: Sequence[Trial], limit: int, *, full: bool) -> list[Sequence[Trial]]:
+    """Return members in as few parts of at most `limit` as can be: of nearly equal size, or all but one full.
+
+    A compiled program costs the same with places left empty.
+    """
     count = math.ceil(len(members) / limit)
-    bounds = [round(i * len(members) / count) for i in range(count + 1)]
+    size = limit if full else len(members) / count
+    bounds = [min(round(i * size), len(members)) for i in range(count + 1)]
     return [members[a:b] for a, b in pairwise(bounds)]
 
 

@@ -89,6 +89,7 @@ def test_stacks_are_cut_to_size_and_to_the_number_of_workers():
     assert [len(stack.trials) for stack in stacks(one, jobs=2)] == [15, 15]
     assert [len(stack.trials) for stack in stacks(one, jobs=1)] == [30]
     assert [len(stack.trials) for stack in stacks(one, jobs=2, mode="compiled")] == [30]
+    assert [len(stack.trials) for stack in stacks(narrow(one, seeds=12), mode="compiled")] == [30, 6]
 
 
 def test_the_costliest_stacks_come_first():
