@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks import registry
 from benchmarks.architecture import Architecture, Network, Reference
+from benchmarks.sampling import cache_folder
 
 if TYPE_CHECKING:
     from runner.plan import Trial
     from runner.stacks import Stack
     from runner.store import Store
 
-# What a compiled program keeps of the speed that products and elementwise passes have alone.
-EFFICIENCY = 0.65
-COMPILED_OPERATIONS = 15  # operations of an eager step whose overhead a compiled step has: guards, one call
-COMPILING = 4.0  # seconds for a stack's program: 1.5 from a warm cache, 6 and more without
+COMPILED_OPERATIONS = 2  # operations of an eager step whose overhead a compiled step has: its one call
+COMPILING = 9.0  # seconds for a program, where none are kept from an earlier run
 RECORD = 2e-3  # seconds to score a trial at a budget, whatever its points
 POINT = 4e-7  # seconds for each of an evaluation's points and classes
 FIT, FITTED_EXAMPLE = 0.3, 1e-4  # seconds of an estimator's fit that nothing is known of, and of its examples
@@ -89,7 +88,8 @@ def seconds(stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = N
     architecture = registry.architecture(stack.architecture)
     scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
     if isinstance(architecture, Network):
-        compiling = COMPILING if stack.mode == "compiled" else 0.0
+        kept = any((cache_folder() / "programs").glob("*"))
+        compiling = COMPILING if stack.mode == "compiled" and not kept else 0.0
         return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):
@@ -104,7 +104,7 @@ def estimated(stack: Stack, work: Work, speeds: Speeds) -> float:
     products = work.products / speeds.products
     if stack.mode == "compiled":
         overhead = COMPILED_OPERATIONS * speeds.operation / stack.program
-        return overhead + (products + work.elementwise / speeds.fused) / EFFICIENCY
+        return overhead + products + work.elementwise / speeds.fused
     overhead = work.operations * speeds.operation / max(stack.places, 1)
     return overhead + products + work.elementwise / speeds.eager
 
