@@ -173,10 +173,12 @@ class Training:
         self._done = mark
 
     def _run_program(self, program: Program, group: Group, mark: int) -> None:
-        state = tree_leaves(group.state)
-        for i in range(self._done, mark):
-            _, scalars, x, targets, dropped = self._arguments(group, i)
-            program([*state, scalars, x, targets, *dropped.values()])
+        state, first = tree_leaves(group.state), self._done - self._done % CHUNK
+        chunk = slice(self._done - first, mark - first)
+        parts = self._scalars[self._done : mark], group.xs[chunk], group.targets[chunk]
+        for i, rows in enumerate(zip(*(part.unbind() for part in parts), strict=True), chunk.start):
+            dropped = self._scaled({name: masks[i] for name, masks in group.dropped.items()})
+            program([*state, *rows, *dropped.values()])
 
     def _replay(self, group: Group) -> None:
         """Take a whole chunk of steps as one graph of the GPU's."""
