@@ -131,7 +131,7 @@ class Network:
     """A network and its recipe; build(features, classes) returns a torch module that gives logits.
 
     tolerance: how far outputs may be off in a stack from those alone, relative to the largest; 0 where a
-    stack of any size gives the same bits. compiles: whether torch.compile may be used on long schedules.
+    stack of any size gives the same bits. compiles: whether long schedules may be compiled.
     """
 
     name: str

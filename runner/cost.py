@@ -80,16 +80,18 @@ class Known:
 NOTHING = Known()
 
 
-def seconds(stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = NOTHING) -> float:
+def seconds(
+    stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = NOTHING, *, first: bool = True
+) -> float:
     """Return how long a stack takes on one core: drawing, training or fitting, and scoring.
 
-    Of a stack whose networks may stop early, at most.
+    Of a stack whose networks may stop early, at most. first: of those with its program.
     """
     architecture = registry.architecture(stack.architecture)
     scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
     if isinstance(architecture, Network):
-        kept = any((cache_folder() / "programs").glob("*"))
-        compiling = COMPILING if stack.mode == "compiled" and not kept else 0.0
+        compiles = first and stack.mode == "compiled" and stack.device == "cpu"
+        compiling = 0.0 if not compiles or any(cache_folder().glob("programs/*.pt2")) else COMPILING
         return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):

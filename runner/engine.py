@@ -12,7 +12,7 @@ import contextlib
 import copy
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -21,15 +21,16 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
-from benchmarks.architecture import Network, Recipe
+from benchmarks.architecture import Network
 from benchmarks.architectures.losses import loss as loss_of
 from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.gpu import Captured
+from runner.groups import Group, groups
 from runner.modules import Liftable
 from runner.optimiser import schedule
 from runner.program import Program
-from runner.stacks import CHUNK, places
+from runner.stacks import CHUNK
 from runner.step import training_step
 
 Tensors: TypeAlias = dict[str, Tensor]
@@ -58,20 +59,6 @@ class Snapshot:
     def state(self, place: int) -> Tensors:
         """Return a copy of the weights and buffers at one place."""
         return {name: each[place].clone() for name, each in (self.weights | self.buffers).items()}
-
-
-@dataclass
-class Group:
-    """The networks that one program trains together: places hold their numbers, state what training changes.
-
-    xs, targets and dropped: the chunk of mini-batches and dropout masks that is being trained on.
-    """
-
-    places: list[int]
-    state: dict[str, Any]
-    xs: Tensor = field(default_factory=lambda: torch.empty(0))
-    targets: Tensor = field(default_factory=lambda: torch.empty(0))
-    dropped: Tensors = field(default_factory=dict)
 
 
 class Training:
@@ -104,17 +91,15 @@ class Training:
         self._device, self._noise = device, noise
         self._networks = list(range(len(modules)))
         liftable = liftable or Liftable()
-        self._groups = [
-            Group(places, _initial_state([modules[i] for i in places], self._recipe, device, liftable.moving))
-            for places in _places(modules, mode, device)
-        ]
+        self._groups = groups(modules, self._recipe, mode, device, liftable.moving)
         self._compiles = mode == "compiled" and device == "cpu"
         criterion = loss_of(self._recipe, compiled=self._compiles)
         self._step = training_step(modules[0], self._recipe, criterion, liftable)
         self._program: Program | None = None
         self._captured: Captured | None = None
+        self._capturable = True
         self._alone = bool(liftable.reason)
-        self._random = torch.random.get_rng_state()
+        self._random, self._random_on_card = torch.random.get_rng_state(), list[Tensor]()
         self._scalars = schedule(self._recipe, steps, device)
         self._masks: Masks | None = None
         self._module = modules[0]
@@ -156,13 +141,15 @@ class Training:
         return self._masks.scaled(dropped) if dropped and self._masks else dropped
 
     def _run(self, mark: int) -> None:
+        whole = self._device == "cuda" and mark - self._done == CHUNK and not self._alone
+        captured = self._capture() if whole else None
         clock = time.perf_counter()
         with self._own_randomness():
             for group in self._groups:  # one after the other: what a group needs stays in the cache
                 if self._program:
                     self._run_program(self._program, group, mark)
-                elif self._device == "cuda" and mark - self._done == CHUNK and not self._alone:
-                    self._replay(group)
+                elif captured:
+                    captured(self._chunk(group))
                 else:
                     for i in range(self._done, mark):
                         self._step(*self._arguments(group, i))
@@ -180,20 +167,27 @@ class Training:
             dropped = self._scaled({name: masks[i] for name, masks in group.dropped.items()})
             program([*state, *rows, *dropped.values()])
 
-    def _replay(self, group: Group) -> None:
-        """Take a whole chunk of steps as one graph of the GPU's."""
+    def _chunk(self, group: Group) -> list[Tensor]:
+        """Return what all steps of the chunk take, beside the state."""
+        scalars = self._scalars[self._done : self._done + CHUNK]
+        return [scalars, group.xs, group.targets, *group.dropped.values()]
+
+    def _capture(self) -> Captured | None:
+        """Return the GPU's graph of a whole chunk of steps, recorded once; None where it can't be."""
+        (group,) = self._groups
         names = list(group.dropped)
-        inputs = [self._scalars[self._done : self._done + CHUNK], group.xs, group.targets]
-        inputs += group.dropped.values()
 
         def chunk(scalars: Tensor, xs: Tensor, targets: Tensor, *masks: Tensor) -> None:
             for at in range(CHUNK):
                 dropped = {name: mask[at] for name, mask in zip(names, masks, strict=True)}
                 self._step(group.state, scalars[at], xs[at], targets[at], self._scaled(dropped))
 
-        if self._captured is None:
-            self._captured = Captured(chunk, group.state, inputs)
-        self._captured(inputs)
+        if self._captured is None and self._capturable:
+            try:
+                self._captured = Captured(chunk, group.state, self._chunk(group))
+            except RuntimeError:  # somebody's forward makes a tensor on the processor: step by step, then
+                self._capturable = False
+        return self._captured
 
     @contextlib.contextmanager
     def _own_randomness(self) -> Iterator[None]:
@@ -201,13 +195,17 @@ class Training:
         if not self._alone:
             yield
             return
-        with torch.random.fork_rng(devices=[]):
+        cards = [torch.cuda.current_device()] if self._device == "cuda" else []
+        with torch.random.fork_rng(devices=cards):
             if not self._done and self._noise:
                 torch.manual_seed(int(self._noise[0].integers(2**63)))
             else:
                 torch.random.set_rng_state(self._random)
+                for state in self._random_on_card:
+                    torch.cuda.set_rng_state(state)
             yield
             self._random = torch.random.get_rng_state()
+            self._random_on_card = [torch.cuda.get_rng_state() for _ in cards]
 
     def keep(self, networks: Sequence[int]) -> None:
         """Go on with some of the networks alone; of an eager stack only, where it changes no bits."""
@@ -257,39 +255,3 @@ def outputs(module: nn.Module, state: Tensors, x: Tensor) -> Tensor:
     with torch.no_grad():
         parts = [functional_call(module, state, (x[i : i + rows],)) for i in range(0, len(x), rows)]
     return torch.cat(parts)
-
-
-def _places(modules: Sequence[nn.Module], mode: str, device: str) -> list[list[int]]:
-    """Return which network each place of each program holds."""
-    every = list(range(len(modules)))
-    if mode != "compiled" or device != "cpu":
-        return [every]
-    size = places(sum(weight.numel() for weight in modules[0].parameters() if weight.requires_grad))
-    groups = [every[i : i + size] for i in range(0, len(every), size)]
-    return [group + [group[0]] * (size - len(group)) for group in groups]
-
-
-def _initial_state(
-    modules: Sequence[nn.Module], recipe: Recipe, device: str, moving: Sequence[str]
-) -> dict[str, Any]:
-    """Return what training changes; parameters that aren't to be trained stand among the buffers."""
-    learned = [name for name, weight in modules[0].named_parameters() if weight.requires_grad]
-    every = [dict(module.named_parameters()) | dict(module.named_buffers()) for module in modules]
-    stacked = {name: torch.stack([each[name].detach() for each in every]).to(device) for name in every[0]}
-    weights = {name: stacked.pop(name) for name in learned}
-
-    averages = {name: weight.clone() for name, weight in weights.items()}
-    averages |= {name: stacked[name].clone() for name in moving if stacked[name].is_floating_point()}
-
-    def zeros() -> Tensors:
-        return {name: torch.zeros_like(weight) for name, weight in weights.items()}
-
-    return {
-        "weights": weights,
-        "buffers": stacked,
-        "mean": zeros(),
-        "square": zeros() if recipe.optimiser == "adam" else {},
-        "average": averages if recipe.averaging is not None else {},
-        "diverged": torch.zeros(len(modules), dtype=torch.int64, device=device),
-        "step": torch.zeros((), dtype=torch.int64, device=device),
-    }

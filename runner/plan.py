@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sysconfig
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,16 +17,21 @@ from benchmarks import evaluation, registry
 from benchmarks import task as tasks
 from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.tasks import transforms
+from runner import provenance
 from suites.suite import Suite
 
 ENGINE_VERSION = 3  # of the training program and of the scoring; a change of numbers bumps it
 CORRECTED = "+prior-corrected"  # the row of a network whose outputs are corrected for the test law's priors
 FINGERPRINT_DRAWS = 64
-COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that torch.compile takes
+COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that compiling takes
 
 
 class PlanError(ValueError):
     """A grid can't be run; the message says what was expected and found."""
+
+
+class CompileFailed(RuntimeError):
+    """A training step can't be compiled here; the message says with what and why."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +59,9 @@ class Trial:
 
 
 def compiler_present() -> bool:
-    """Return whether torch.compile can build its kernels: a C++ compiler and Python's headers."""
+    """Return whether programs can be made: with Python's headers and a C++ compiler, $CXX or else g++."""
     header = Path(sysconfig.get_path("include")) / "Python.h"
-    return header.is_file() and any(shutil.which(name) for name in ("c++", "g++", "clang++"))
+    return header.is_file() and bool(provenance.compiler())
 
 
 def mode(suite: Suite, *, quick: bool) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
 
@@ -22,6 +24,7 @@ def environment(device: str) -> dict[str, str]:
     found = {f"{name} version": metadata.version(name) for name in PACKAGES[:5]}
     found |= {"python": platform.python_version(), "system": platform.platform(terse=True)}
     found |= {"processor": processor(), "capability": torch.backends.cpu.get_cpu_capability()}
+    found["compiler"] = compiler()
     found["device"] = torch.cuda.get_device_name() if device == "cuda" else device
     return found
 
@@ -50,6 +53,19 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return names[0] if names else platform.machine()
+
+
+@functools.cache
+def compiler() -> str:
+    """Return what the C++ compiler that programs are made with says it is, "" where there is none."""
+    command = os.environ.get("CXX") or ("clang++" if sys.platform == "darwin" else "g++")
+    try:
+        said = subprocess.run(
+            [*shlex.split(command), "--version"], capture_output=True, text=True, check=True, timeout=30
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return ""
+    return said.stdout.partition("\n")[0].strip() or command
 
 
 def commit() -> str:

@@ -15,7 +15,7 @@ from benchmarks.architecture import Estimator, FitFailed, Network, Predict, Refe
 from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
 from runner.data import Examples
-from runner.plan import Trial
+from runner.plan import CompileFailed, Trial
 from runner.records import Rows, TrialResult, evaluation_of, predicted
 from runner.stacks import Stack
 
@@ -54,20 +54,21 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     try:
         rows = _run(stack, progress)
     except (Exception, SystemExit) as error:  # somebody's code may call sys.exit
-        if (half := len(stack.trials) // 2) > 0:
+        if (half := len(stack.trials) // 2) > 0 and not isinstance(error, CompileFailed):
             halves = [replace(stack, trials=part) for part in (stack.trials[:half], stack.trials[half:])]
             return [result for part in halves for result in run_stack(part, lambda _: None)]
         rows = [Rows.of(trial) for trial in stack.trials]
-        for budget in stack.trials[0].budgets:
-            skipped = isinstance(error, Skipped)
-            again = not isinstance(error, Skipped | FitFailed)
-            rows[0].blank(budget, "skipped" if skipped else "failed", _reason(error), again=again)
+        skipped = isinstance(error, Skipped)
+        again = not isinstance(error, Skipped | FitFailed)
+        for row in rows:
+            for budget in row.own.trial.budgets:
+                row.blank(budget, "skipped" if skipped else "failed", _reason(error), again=again)
     return [each.own for each in rows] + [each.twin for each in rows if each.twin]
 
 
 def _reason(error: BaseException) -> str:
     """Return an error as a reason; our own words need no name of a class before them."""
-    ours = isinstance(error, TaskError | FitFailed | Skipped)
+    ours = isinstance(error, TaskError | FitFailed | Skipped | CompileFailed)
     return (str(error) if ours else f"{type(error).__name__}: {error}")[:500]
 
 

@@ -57,7 +57,7 @@ class Stack:
     @property
     def places(self) -> int:
         """Places of the programs that train them, each of which costs as much as a network."""
-        if self.mode != "compiled":
+        if self.mode != "compiled" or self.device != "cpu":
             return self.networks
         size = self.program
         return math.ceil(self.networks / size) * size
@@ -66,7 +66,7 @@ class Stack:
     def program(self) -> int:
         """Places of one of its programs, at least one."""
         one = self.parameters // self.trials[0].members
-        return places(one) if self.mode == "compiled" else max(self.networks, 1)
+        return places(one) if self.mode == "compiled" and self.device == "cpu" else max(self.networks, 1)
 
 
 def places(parameters: int) -> int:
@@ -95,9 +95,9 @@ def stacked(
     size(network, features, classes) -> parameters; count(network, features, classes, batch) -> the work of a
     network's step; speeds and known: where costs come from.
 
-    How trials are put together never changes their numbers, so stacks are cut for the machine: at most 32
-    networks each and, unless they are compiled (where a half-empty stack costs as much as a full one),
-    enough stacks to keep every worker busy.
+    How trials are put together never changes their numbers, so stacks are cut for the machine: at most 30
+    networks each, on a GPU as many as fit, and, unless they are compiled (where a half-empty program costs as
+    much as a full one), enough stacks to keep every worker busy.
     """
     todo = sorted(trials, key=_stacking_key)
     share = min(STACK_SIZE, max(1, math.ceil(len(todo) / jobs)))
@@ -113,11 +113,11 @@ def stacked(
             from runner.gpu import networks_that_fit  # imports torch
 
             examples = CHUNK * batch * (features + 2)  # a label takes as much as two numbers
-            whole = networks_that_fit(parameters, work.elementwise, examples)
+            whole = networks_that_fit(parameters, work.elementwise, examples, jobs)
         limit = max(1, whole // members[0].members)
         if isinstance(architecture, Estimator):
             limit = min(limit, FITS)
-        for part in _parts(members, limit, full=how == "compiled"):
+        for number, part in enumerate(_parts(members, limit, full=how == "compiled")):
             stack = Stack(
                 trials=tuple(part),
                 protocol=suite.protocol,
@@ -130,7 +130,7 @@ def stacked(
                 multiply_adds=work.multiply_adds * members[0].members,
                 cost=0.0,
             )
-            made.append(replace(stack, cost=cost.seconds(stack, work, speeds, known)))
+            made.append(replace(stack, cost=cost.seconds(stack, work, speeds, known, first=number == 0)))
     return sorted(made, key=lambda stack: -stack.cost)
 
 

@@ -52,5 +52,5 @@ def test_captured_steps_are_the_steps(name):
 
 
 def test_hundreds_of_small_networks_fit():
-    assert networks_that_fit(4_482, 50_000, 64 * 64 * 3) > 100
-    assert networks_that_fit(10**9, 10**9, 64 * 64 * 3) < MOST
+    assert networks_that_fit(4_482, 50_000, 64 * 64 * 3, 1) > 100
+    assert networks_that_fit(10**9, 10**9, 64 * 64 * 3, 1) < MOST

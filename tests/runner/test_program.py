@@ -1,15 +1,19 @@
 """Programs: places that give the same bits, and libraries that are kept, shared and mended."""
 
+import os
+import time
+
 import numpy as np
 import pytest
 import torch
 from training import trained
 
+from benchmarks import registry
 from benchmarks.architecture import Network
 from benchmarks.architectures.networks import NETWORKS
-from runner import plan, program, stacks
+from runner import plan, program, scoring, stacks
 from runner.modules import build
-from suites.suite import load
+from suites.suite import load, narrow
 
 pytestmark = pytest.mark.skipif(
     not plan.compiler_present(), reason="needs a C++ compiler and Python's headers"
@@ -78,6 +82,53 @@ def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(compiled, t
     (tmp_path / "programs").write_text("in the way", encoding="utf-8")
     assert all(torch.isfinite(weight).all() for weight in weights(NETWORKS["linear"]).values())
     assert len(compiled) == 1
+
+
+def test_a_folder_that_others_can_write_to_is_left_alone(compiled, tmp_path):
+    (tmp_path / "programs").mkdir()
+    (tmp_path / "programs").chmod(0o777)
+    weights(NETWORKS["linear"])
+    assert len(compiled) == 1
+    assert not list((tmp_path / "programs").iterdir())
+
+
+def test_what_a_killed_compilation_left_is_removed_after_an_hour(compiled, tmp_path):
+    weights(NETWORKS["linear"])
+    for name, age in (("tmpold", 4_000), ("tmpnew", 60)):
+        (tmp_path / "programs" / name).mkdir()
+        os.utime(tmp_path / "programs" / name, (time.time() - age,) * 2)
+    weights(NETWORKS["poly2"])
+    assert [each.name for each in (tmp_path / "programs").glob("tmp*")] == ["tmpnew"]
+
+
+def test_learning_rates_and_ensembles_share_a_program_and_losses_do_not(compiled):
+    for name in ("linear", "linear+lr(0.01)", "linear+ensemble(3)"):
+        weights(registry.architecture(name))
+    assert len(compiled) == 1
+    weights(registry.architecture("linear+focal(2)"))
+    assert len(compiled) == 2
+
+
+def test_a_compiler_that_fails_is_told_once_and_every_trial_says_so(monkeypatch, tmp_path):
+    """Not halved down to single trials, each of which would try again."""
+    monkeypatch.setenv("POSTERIOR_BENCH_CACHE", str(tmp_path))
+    tries = []
+
+    def failing(*_, **__):
+        tries.append(1)
+        raise RuntimeError("cc1plus: out of\nmemory")
+
+    monkeypatch.setattr("torch._inductor.aoti_compile_and_package", failing)
+    suite = narrow(load("gaussian1d"), architectures=["linear"], seeds=2, budgets=[640])
+    suite = suite.model_copy(update={"reference": []})
+    (stack,) = stacks.stacked(suite, plan.plan(suite, "compiled"), "compiled", "cpu", 1, lambda *_: 4)
+    found = scoring.run_stack(stack, lambda _: None)
+    assert len(tries) == 1 and len(found) == 6
+    for result in found:
+        (record,) = result.records
+        assert record.status == "failed" and record.again
+        assert record.reason.startswith("the training step can't be compiled by ")
+        assert "out of memory" in record.reason
 
 
 class Scaled(torch.nn.Module):
