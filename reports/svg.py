@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from reports import drawing
+from reports import aside, drawing
 from reports.charts import NEUTRAL, STRONG
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def drawn(chart: Chart, csv: str) -> Figure:
 def begun(chart: Chart, csv: str) -> Callable[[], Figure]:
     """Return what is left to do of `drawn` while other processes draw."""
     spec = _spec(chart)
-    svg = drawing.submit(spec)
+    svg = aside.submit(drawing.draw, spec)
     return lambda: _figure(chart, csv, spec, svg.result())
 
 

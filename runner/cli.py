@@ -164,6 +164,9 @@ def _cores() -> int:
 @click.option("--output", type=click.Path(path_type=Path), help="Where to write. [default: the run's folder]")
 def report(folder: Path, output: Path | None) -> None:
     """Write a run's tables and pages again, without training."""
+    from reports import aside
+
+    aside.prepare()  # before the imports, which take as long
     from runner import run as running
 
     target = running.report_again(folder, output or folder)
