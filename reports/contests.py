@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports.charts import HUES, INK, STRONG
 from reports.figures import overall
-from reports.layers import SIZE, codes_of, faded, inline, limit, sized
+from reports.layers import SIZE, codes_of, faded, inline, layer, limit, sized
 from reports.numbers import plural
 from reports.pages.page import Chart, Run
 from reports.pairs import OVERALL_NAME
@@ -90,7 +90,7 @@ def _matrix(run: Run, shares: pd.DataFrame, order: list[str]) -> Any:
     people = inline([{"i": i, "a": name, "s": codes[name]} for i, name in enumerate(order, 1)])
     away = "isArray(chosen) && indexof(chosen, datum.s) < 0"
     seen = faded(1, (f"{away} && indexof(chosen, datum.c) < 0", 0.2))
-    cells = alt.Chart().mark_rect(aria=False).encode(
+    cells = layer().mark_rect(aria=False).encode(
         x=across, y=down, opacity=seen,
         fill=alt.Fill("h:N", legend=None, scale=alt.Scale(domain=["w", "l"], range=[HUES[0], HUES[1]])),
         fillOpacity=alt.FillOpacity("p:Q", scale=None, legend=None),
@@ -99,7 +99,7 @@ def _matrix(run: Run, shares: pd.DataFrame, order: list[str]) -> Any:
             alt.Tooltip("w:Q", title="wins, %", format=".3~g"), alt.Tooltip("q:N", title="p (Holm)"),
         ],
     )  # fmt: skip
-    labels = alt.Chart(people).mark_text(align="right", fontSize=11, aria=False, limit=limit())
+    labels = layer(people).mark_text(align="right", fontSize=11, aria=False, limit=limit())
     labels = labels.encode(x=alt.value(-26), y=down, text=alt.Text("a:N"), opacity=faded(1, (away, 0.35)))
     layers = [cells, *_marks(count, across, down, seen), labels]
     chart = alt.layer(*layers, data=inline(_cells(shares, order)))
@@ -149,14 +149,12 @@ def _marks(count: int, across: Any, down: Any, opacity: Any) -> list[Any]:
     found = []
     looks: tuple[tuple[str, Any, str], ...] = (("datum.g", 700, INK), ("!datum.g", 400, STRONG))
     for test, weight, colour in looks:
-        text = alt.Chart().transform_filter(f"{test} && {room} && isValid(datum.w)")
+        text = layer().transform_filter(f"{test} && {room} && isValid(datum.w)")
         text = text.mark_text(fontSize=11, fontWeight=weight, fill=colour, aria=False)
         found.append(text.encode(x=across, y=down, text=alt.Text("w:Q", format=".0f"), opacity=opacity))
     return [*found, _dot(f"datum.g && !{room}", across, down, opacity)]
 
 
 def _dot(test: str, across: Any, down: Any, opacity: Any) -> Any:
-    import altair as alt
-
-    marks = alt.Chart().transform_filter(test)
+    marks = layer().transform_filter(test)
     return marks.mark_rect(width=3, height=3, fill=INK, aria=False).encode(x=across, y=down, opacity=opacity)

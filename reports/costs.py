@@ -10,7 +10,7 @@ import pandas as pd
 
 from reports.charts import NEUTRAL, Axes, calm_decades, marks
 from reports.figures import overall, seen, strong
-from reports.layers import Looks, chosen, codes_of, inline, sized, together
+from reports.layers import Looks, chosen, codes_of, inline, layer, sized, together
 from reports.lines import beyond, dots, drawn_rows, targets
 from reports.lines import names as named
 from reports.pages.page import Chart, Run
@@ -131,10 +131,10 @@ def _drawn(run: Run, points: pd.DataFrame, best: pd.DataFrame, axes: Axes) -> An
     rows["a"] = np.where(ends, 55.0, np.nan)
     front_line = [{"x": x, "y": max(y, axes.ticks[1][0])} for x, y in zip(best["x"], best["y"], strict=True)]
     front_line.append({**front_line[-1], "x": axes.reach[1]})
-    behind = alt.Chart(inline(front_line)).mark_line(
+    behind = layer(inline(front_line)).mark_line(
         aria=False, interpolate="step-after", stroke=NEUTRAL, strokeWidth=5, opacity=0.3
     )
-    paths = alt.Chart().mark_line(aria=False, strokeWidth=1).encode(
+    paths = layer().mark_line(aria=False, strokeWidth=1).encode(
         x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), order=alt.Order("b:Q"),
         color=looks.colour(), opacity=chosen(), strokeDash=looks.dash(),
     )  # fmt: skip

@@ -9,7 +9,7 @@ import pandas as pd
 
 from reports import numbers
 from reports.charts import MLE, Axes, Style, decades, line_styles, powers
-from reports.layers import FAINT, at, codes_of, faded, inline
+from reports.layers import FAINT, at, codes_of, faded, inline, layer
 from reports.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
@@ -94,7 +94,7 @@ def _faint(limits: pd.DataFrame, points: pd.DataFrame, styles: dict[str, Style])
             "c": limits["task"].map({task: style.colour for task, style in styles.items()}),
         }
     )
-    marks = alt.Chart(inline(rows)).mark_line(aria=False, strokeDash=[2, 3], strokeWidth=1.2)
+    marks = layer(inline(rows)).mark_line(aria=False, strokeDash=[2, 3], strokeWidth=1.2)
     return marks.encode(
         **at(),
         detail=alt.Detail("s:N"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -43,6 +44,26 @@ def codes_of(styles: Mapping[str, Style], series: Iterable[str]) -> dict[str, st
     """A code for each series: names are data and never part of an expression."""
     there = set(series)
     return {name: f"s{place}" for place, name in enumerate(name for name in styles if name in there)}
+
+
+def layer(*data: Any) -> Any:
+    """Begin a chart that is to be a layer, on data of its own or on those of all layers.
+
+    Altair copies each layer to its depth twice whenever it touches what holds them; these only as far as it
+    changes them.
+    """
+    return _layer()(*data)
+
+
+@lru_cache(maxsize=1)
+def _layer() -> Any:
+    import altair as alt
+
+    class Layer(alt.Chart):
+        def __deepcopy__(self, _: Any = None) -> Layer:
+            return self.copy(deep=False)
+
+    return Layer
 
 
 def together(layers: Sequence[Any], rows: pd.DataFrame, own: Sequence[str], shared: Sequence[str]) -> Any:

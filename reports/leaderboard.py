@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from reports import aside
 from reports.blocks import Blocks, blocks
 from reports.boards import KEYS, board
 from reports.cells import cells, overall
@@ -84,6 +85,7 @@ def summarise(results: Results) -> Summary:
     shares = label_shares(results, frame, table)
     derived = derived_records(table, results.tasks, [*spread_rows(results, table), *share_rows(shares)])
     arranged = {measure.key: blocks(results, frame, measure) for measure in BOARD}
+    critical = aside.submit(critical_differences, arranged[GAP.key])
     pairs = {key: pair_table(found) for key, found in arranged.items()}
     boards = {
         measure.key: board(
@@ -103,7 +105,7 @@ def summarise(results: Results) -> Summary:
         shares,
         pairs,
         boards,
-        critical_differences(arranged[GAP.key]),
+        critical.result(),
         _separation(results, boards[GAP.key], arranged[GAP.key]),
         exponents(results, frame),
         failures(every),

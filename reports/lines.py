@@ -20,6 +20,7 @@ from reports.layers import (
     codes_of,
     faded,
     inline,
+    layer,
     limit,
     sized,
     together,
@@ -52,7 +53,7 @@ def line_chart(
     rows["w"] = [_width(styles[name], name, strong) for name in rows["n"]]
     rows["a"] = _dot_sizes(rows)
     looks = Looks(styles, codes)
-    lines = alt.Chart().mark_line(aria=False).encode(
+    lines = layer().mark_line(aria=False).encode(
         x=axes.x(), y=axes.y(), detail=alt.Detail("s:N"), opacity=chosen(),
         color=looks.colour(), strokeDash=looks.dash(),
         strokeWidth=alt.StrokeWidth("w:Q", scale=None, legend=None),
@@ -134,7 +135,7 @@ def names(rows: pd.DataFrame, axes: Axes, strong: Sequence[str], colour: Any) ->
     import altair as alt
 
     def text(labels: pd.DataFrame) -> Any:
-        marks = alt.Chart(inline(labels[["s", "n", "x", "at", "o", "r"]]))
+        marks = layer(inline(labels[["s", "n", "x", "at", "o", "r"]]))
         return marks.mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit())
 
     ends = end_labels(rows, axes, strong)
@@ -156,7 +157,7 @@ def _room(labels: pd.DataFrame, x: float) -> Any:
 
     longest = labels.loc[[labels["n"].astype(str).str.len().idxmax()]] if len(labels) else labels
     data = inline(longest.assign(x=x)[["n", "x", "at"]])
-    text = alt.Chart(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit(), opacity=0)
+    text = layer(data).mark_text(align="left", dx=7, fontSize=11, aria=False, limit=limit(), opacity=0)
     return text.encode(**at("at"), text=alt.Text("n:N"))
 
 
@@ -173,7 +174,7 @@ def targets(axes: Axes, *more: tuple[str, str], kind: str = "architecture") -> A
         alt.Tooltip("v:N", title=axes.up),
         *(alt.Tooltip(field, title=title) for field, title in more),
     ]
-    marks = alt.Chart().transform_filter("room > 0 && isValid(datum.y)")
+    marks = layer().transform_filter("room > 0 && isValid(datum.y)")
     marks = marks.transform_calculate(v="datum.t || format(datum.y, '.3~r')")
     return marks.mark_point(filled=True, size=160, opacity=0, aria=False).encode(**at(), tooltip=tooltip)
 
@@ -182,7 +183,7 @@ def dots(colour: Any) -> Any:
     """Points with a size `a`."""
     import altair as alt
 
-    marks = alt.Chart().transform_filter("datum.a").mark_point(filled=True, strokeWidth=0, aria=False)
+    marks = layer().transform_filter("datum.a").mark_point(filled=True, strokeWidth=0, aria=False)
     size = alt.Size("a:Q", scale=None, legend=None)
     return marks.encode(**at(), color=colour, opacity=chosen(), size=size)
 
@@ -200,7 +201,7 @@ def _bands(rows: pd.DataFrame, axes: Axes, colour: Any) -> list[Any]:
         return []
     data = inline(banded[["s", "x", "lo", "hi"]])
     opacity = faded(0.12, (HERE, 0.25), ("isArray(chosen)", 0.02))
-    marks = alt.Chart(data).mark_area(aria=False)
+    marks = layer(data).mark_area(aria=False)
     return [
         marks.encode(
             x=alt.X("x:Q"),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from reports.charts import NEUTRAL, STRONG
-from reports.layers import BEHIND, Looks, at, codes_of, faded, inline, limit, sized
+from reports.layers import BEHIND, Looks, at, codes_of, faded, inline, layer, limit, sized
 from reports.numbers import number
 from reports.pages.page import Chart, Run
 from reports.trials import largest_budget
@@ -95,13 +95,13 @@ def _diagram(run: Run, rows: pd.DataFrame, critical: CriticalDifference) -> Any:
     down = alt.Y("y:Q", scale=alt.Scale(domain=[0, height], reverse=True, nice=False), axis=None)
     opacity = faded(1, (FOCUS, BEHIND))
     colour = Looks(run.styles, codes).colour()
-    lines = alt.Chart(inline(_elbows(rows, count))).mark_line(aria=False, strokeWidth=1.3)
+    lines = layer(inline(_elbows(rows, count))).mark_line(aria=False, strokeWidth=1.3)
     lines = lines.encode(
         x=across, y=down, detail=alt.Detail("s:N"), order=alt.Order("k:Q"), color=colour, opacity=opacity
     )
     tips = [alt.Tooltip("n:N", title="architecture"), alt.Tooltip("t:N", title="mean rank")]
     ends = rows.assign(x=rows["rank"], y=AXIS)[["s", "n", "t", "x", "y"]]
-    dots = alt.Chart(inline(ends)).mark_point(filled=True, size=34, strokeWidth=0, aria=False)
+    dots = layer(inline(ends)).mark_point(filled=True, size=34, strokeWidth=0, aria=False)
     dots = dots.encode(**at(), color=colour, opacity=opacity, tooltip=tips)
     names = [_names(rows, side, count, opacity, tips) for side in (True, False)]
     return sized(alt.layer(lines, *_bars(critical, count), dots, *names), codes, height)
@@ -122,16 +122,16 @@ def _bars(critical: CriticalDifference, count: int) -> list[Any]:
     import altair as alt
 
     end = min(1 + critical.cd, max(count, 2))
-    measure = alt.Chart(inline([{"x": 1, "x2": end, "y": 12}]))
+    measure = layer(inline([{"x": 1, "x2": end, "y": 12}]))
     rule = measure.mark_rule(aria=False, stroke=STRONG, strokeWidth=1.5).encode(**at(), x2=alt.X2("x2:Q"))
-    stops = alt.Chart(inline([{"x": 1, "y": 12}, {"x": end, "y": 12}]))
+    stops = layer(inline([{"x": 1, "y": 12}, {"x": end, "y": 12}]))
     stops = stops.mark_tick(aria=False, orient="vertical", color=STRONG, size=8, thickness=1.5)
-    text = alt.Chart(inline([{"x": end, "y": 12, "v": f"CD {number(critical.cd)}"}]))
+    text = layer(inline([{"x": end, "y": 12, "v": f"CD {number(critical.cd)}"}]))
     text = text.mark_text(align="left", dx=7, fontSize=11, aria=False).encode(**at(), text=alt.Text("v:N"))
     groups = group_bars(critical)
     if groups.empty:
         return [rule, stops.encode(**at()), text]
-    bars = alt.Chart(inline(groups))
+    bars = layer(inline(groups))
     bars = bars.mark_rule(aria=False, stroke=NEUTRAL, strokeWidth=4, strokeCap="round")
     return [rule, stops.encode(**at()), text, bars.encode(**at(), x2=alt.X2("x2:Q"))]
 
@@ -141,7 +141,7 @@ def _names(rows: pd.DataFrame, left: bool, count: int, opacity: Any, tips: Seque
 
     shown = rows[rows["left"] == left].assign(x=1 if left else max(count, 2))
     data = inline(shown[["s", "n", "t", "x", "y"]])
-    marks = alt.Chart(data).mark_text(
+    marks = layer(data).mark_text(
         align="right" if left else "left", dx=-6 if left else 6, fontSize=11, aria=False, limit=limit()
     )
     return marks.encode(**at(), text=alt.Text("n:N"), opacity=opacity, tooltip=list(tips))

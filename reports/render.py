@@ -60,12 +60,13 @@ def data_files(
     from reports import figures, svg
     from reports.site import run_of
 
+    charts = figures.markdown_charts(run_of(results, summary))
+    begun = {chart.name: svg.standalone(chart) for chart in charts}
     yield "records.csv", records_csv(results, summary)
     yield "leaderboard.csv", leaderboard_csv(summary)
-    charts = figures.markdown_charts(run_of(results, summary))
     yield "leaderboard.md", markdown_text(results, summary, report, charts)
-    for chart in charts:
-        yield f"figures/{chart.name}.svg", svg.standalone(chart)
+    for name, finish in begun.items():
+        yield f"figures/{name}.svg", finish()
 
 
 def terminal(results: Results) -> str:

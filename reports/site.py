@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import posixpath
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
 
 from reports import render, svg
 from reports.charts import Style, line_styles
@@ -28,6 +28,7 @@ NAVIGATION = (
 )
 AHEAD = 4  # pages that are made while the charts of those before them are drawn
 _HERE = Path(__file__).parent
+Begun: TypeAlias = Callable[[], svg.Figure]
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,20 @@ def suite_files(
     styles: how each row's line looks; the run's own, where its pages stand alone.
     """
     run = Run(results, summary, styles) if styles else run_of(results, summary)
-    waiting: deque[tuple[Page, Mapping[str, Future[svg.Figure]]]] = deque()
-    with ThreadPoolExecutor(max_workers=1) as pen:  # vl-convert needs no interpreter lock while it draws
-        for page in pages(run):
-            waiting.append((page, {name: pen.submit(draw) for name, draw in _begun(page).items()}))
-            if len(waiting) > AHEAD:
-                yield from _files(run, place, *waiting.popleft())
-        while waiting:
-            yield from _files(run, place, *waiting.popleft())
+    clips = itertools.count(1)
+    for page, begun in _ahead(pages(run)):
+        figures = svg.numbered({name: finish() for name, finish in begun.items()}, clips)
+        yield from page_files(run, page, place, figures)
 
 
-def _files(
-    run: Run, place: Place | None, page: Page, figures: Mapping[str, Future[svg.Figure]]
-) -> Iterator[tuple[str, str]]:
-    return page_files(run, page, place, {name: figure.result() for name, figure in figures.items()})
+def _ahead(made: Iterable[Page]) -> Iterator[tuple[Page, Mapping[str, Begun]]]:
+    """Pages with their charts begun, each a few pages after that, so that these are drawn when it comes."""
+    waiting: deque[tuple[Page, Mapping[str, Begun]]] = deque()
+    for page in made:
+        waiting.append((page, {chart.name: svg.begun(chart, _csv(page, chart)) for chart in page.charts}))
+        if len(waiting) > AHEAD:
+            yield waiting.popleft()
+    yield from waiting
 
 
 def page_files(
@@ -115,7 +116,7 @@ def page_text(
         "title": page.title,
         "suite": run.results.suite,
         "manifest": run.results.manifest,
-        "figures": figures or {name: draw() for name, draw in _begun(page).items()},
+        "figures": figures or _drawn(page),
         "blocks": page.blocks,
         "navigation": [(text, _href(page, path), path == page.path) for text, path in navigation],
         "static": _href(page, place.static),
@@ -128,8 +129,13 @@ def page_text(
     return render.template(page.template).render(values | dict(page.values))
 
 
-def _begun(page: Page) -> dict[str, Callable[[], svg.Figure]]:
-    return {chart.name: svg.begun(chart, _href(page, data_path(page, chart))) for chart in page.charts}
+def _drawn(page: Page) -> dict[str, svg.Figure]:
+    figures = {chart.name: svg.drawn(chart, _csv(page, chart)) for chart in page.charts}
+    return svg.numbered(figures, itertools.count(1))
+
+
+def _csv(page: Page, chart: Chart) -> str:
+    return _href(page, data_path(page, chart))
 
 
 def data_path(page: Page, chart: Chart) -> str:

@@ -5,21 +5,22 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from html import escape
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from reports import aside, drawing
 from reports.charts import NEUTRAL, STRONG
 
 if TYPE_CHECKING:
     from reports.pages.page import Chart
 
 NOTICE = "/* Vega, Vega-Lite and vega-embed (BSD-3-Clause, vega.github.io), bundled by vl-convert */\n"
-SLACK = 14  # pixels beside a chart with names at its sides: a reader's font may be wider than ours
 DIGITS = 5  # significant ones of a number that is drawn; the data beside a chart have all of them
 
 CONFIG = {
@@ -41,16 +42,7 @@ CONFIG = {
         "labelFlush": False,
     },
 }
-# Of 50 ms that a chart takes, 40 go into measuring text, one millisecond each time; no number is cut off.
-SHORT_LABELS = {"axisQuantitative": {"labelLimit": 0}}
-_LONG = re.compile(r"-?\d+\.\d{2,}(?:e-?\d+)?")
-_NOISE = re.compile(
-    r'<path class="(?:background|foreground)"[^>]*/>'
-    r'| (?:role|aria-[a-z]+|pointer-events|font-family|opacity)="(?:1|none|[^"0]*)"'
-    r'|<rect [^>]*fill="transparent"/>'
-    r'| stroke-width="0"| class="mark-[a-z]+ role-mark[^"]*"'
-)
-_ALIKE = re.compile(r'<path d="[^"]*Z("[^>]*/>)(?:<path d="[^"]*Z\1)+')
+_CLIP = re.compile(r'(?<=id=")clip\d+(?=")|(?<=url\(#)clip\d+(?=\))')
 
 
 @dataclass(frozen=True)
@@ -68,20 +60,47 @@ class Figure:
 
 def drawn(chart: Chart, csv: str) -> Figure:
     """Draw a chart once, for readers without scripts and for print; no network is used."""
-    return begun(chart, csv)()
+    spec = _spec(chart)
+    return _figure(chart, csv, spec, drawing.draw(spec))
 
 
 def begun(chart: Chart, csv: str) -> Callable[[], Figure]:
-    """Return what is left to do of `drawn`, most of its time; another thread may do it."""
+    """Return what is left to do of `drawn` while other processes draw."""
+    spec = _spec(chart)
+    svg = aside.submit(drawing.draw, spec)
+    return lambda: _figure(chart, csv, spec, svg.result())
+
+
+def _spec(chart: Chart) -> dict[str, Any]:
     # Altair's own way to configure a chart would copy all of it three times.
     spec: dict[str, Any] = _drawable(chart.spec.to_dict(validate=False) | {"config": CONFIG})
-    spec["description"] = chart.label
-    return lambda: Figure(chart.name, chart.title, chart.label, _svg(spec), spec, csv, chart.note)
+    return spec | {"description": chart.label}
 
 
-def standalone(chart: Chart) -> str:
-    """A chart as an SVG file of its own, on white, for Markdown on code hosts."""
-    figure = drawn(chart, "")
+def _figure(chart: Chart, csv: str, spec: dict[str, Any], svg: str) -> Figure:
+    return Figure(chart.name, chart.title, chart.label, svg, spec, csv, chart.note)
+
+
+def numbered(figures: Mapping[str, Figure], numbers: Iterator[int]) -> dict[str, Figure]:
+    """Figures whose clip paths are named by `numbers`: on a page no two may have one name.
+
+    Vega counts them for as long as its process lives.
+    """
+
+    def svg(text: str) -> str:
+        names: dict[str, str] = defaultdict(lambda: f"clip{next(numbers)}")
+        return _CLIP.sub(lambda found: names[found.group(0)], text)
+
+    return {name: replace(figure, svg=svg(figure.svg)) for name, figure in figures.items()}
+
+
+def standalone(chart: Chart) -> Callable[[], str]:
+    """Begin a chart as an SVG file of its own, on white, for Markdown on code hosts; return what is left."""
+    figure = begun(chart, "")
+    return lambda: _alone(chart, figure())
+
+
+def _alone(chart: Chart, figure: Figure) -> str:
     found = re.match(r'<svg viewBox="([^"]+)"[^>]*>', figure.svg)
     left, top, width, height = (found.group(1) if found else "0 0 400 300").split()
     label = escape(_drawable(chart.label), quote=True)
@@ -96,13 +115,13 @@ def standalone(chart: Chart) -> str:
 @lru_cache(maxsize=1)
 def bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from vl-convert; it takes a second, so it is kept."""
-    import vl_convert
-
     path = _cache() / f"vega-{version('vl-convert-python')}.js"
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
         pass
+    import vl_convert
+
     text = NOTICE + str(vl_convert.javascript_bundle("window.vegaEmbed=vegaEmbed;"))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -136,30 +155,3 @@ def _drawable(part: Any) -> Any:
         rounded = float(f"{part:.{DIGITS}g}")
         return int(rounded) if rounded.is_integer() else rounded if math.isfinite(part) else None
     return part
-
-
-def _svg(spec: dict[str, Any]) -> str:
-    """An SVG for a page, without what a page doesn't want in it."""
-    import vl_convert
-
-    drawn: str = vl_convert.vegalite_to_svg(spec | {"config": spec["config"] | SHORT_LABELS})
-    start = drawn.index(">") + 1
-    box = re.search(r'viewBox="([^"]+)"', drawn[:start])
-    left, top, width, height = map(float, (box.group(1) if box else "0 0 400 300").split())
-    if spec.get("usermeta", {}).get("fluid"):
-        left, width = left - SLACK, width + 2 * SLACK
-    view = f"{left:g} {top:g} {width:g} {height:g}"
-    body = _NOISE.sub("", drawn[start:])
-    body = re.sub(r' (d|transform)="[^"]*"', lambda found: _LONG.sub(_short, found.group(0)), body)
-    body = _ALIKE.sub(_one_path, body)
-    return f'<svg viewBox="{view}" class="chart" aria-hidden="true" focusable="false">{body}'
-
-
-def _one_path(found: re.Match[str]) -> str:
-    """Closed shapes of one look, such as a matrix's cells, as one path: a tenth of the bytes."""
-    shapes = "".join(re.findall(r'<path d="([^"]*)"', found.group(0)))
-    return f'<path d="{shapes}{found.group(1)}'
-
-
-def _short(found: re.Match[str]) -> str:
-    return f"{float(found.group(0)):.1f}".removesuffix(".0")

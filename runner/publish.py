@@ -95,11 +95,13 @@ def write(folders: Iterable[Path], site: Path, url: str = "", title: str = "Post
 
 
 def _write(folders: Iterable[Path], site: Path, url: str, title: str) -> Written:
+    from reports import aside
     from reports.publication import site_files
 
     place = site.resolve()
     heal(place)
     others(place)  # refuses in time what would be refused in the end
+    aside.prepare()
     sources = [source(folder) for folder in folders]
     with beside(place) as new:
         # First of all, so that a later run knows whose folder this is if we don't live to remove it.

@@ -78,6 +78,9 @@ def run(suite: Suite, options: Options) -> Outcome:
 
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     """Write a run's manifest, tables and pages into a folder; raises StoreError."""
+    from reports import aside
+
+    aside.prepare()  # meanwhile the numbers are read
     from reports.render import swap_in, write_report
     from runner.frames import results
 

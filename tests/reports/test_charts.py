@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import svg
+from reports import drawing, svg
 from reports.charts import (
     HUES,
     LIMIT,
@@ -218,16 +218,16 @@ def test_svg_is_well_formed_without_background_fixed_size_or_ids():
     assert "id=" not in figure.svg and "clip-path" not in figure.svg  # several drawings share one page
     assert {"role-axis-label", "role-axis-grid"} <= set(re.findall(r"role-[a-z-]+", figure.svg))
     left, _, width, _ = map(float, root.get("viewBox").split())
-    assert (left, width) == (-svg.SLACK, SIZE[0] + 2 * svg.SLACK)
+    assert (left, width) == (-drawing.SLACK, SIZE[0] + 2 * drawing.SLACK)
 
 
 def test_shapes_of_one_look_become_one_path_and_none_is_lost():
     look = '" fill="#0072b2" fill-opacity="0.5"/>'
     other = look.replace("0.5", "0.4")
     body = f'<path d="M0,0h2v2h-2Z{look}<path d="M4,0h2v2h-2Z{look}<path d="M8,0h2v2h-2Z{other}'
-    merged = svg._ALIKE.sub(svg._one_path, body)
+    merged = drawing._ALIKE.sub(drawing._one_path, body)
     assert merged == f'<path d="M0,0h2v2h-2ZM4,0h2v2h-2Z{look}<path d="M8,0h2v2h-2Z{other}'
     lines = '<path d="M0,0L1,1" stroke="#555555"/><path d="M0,1L1,2" stroke="#555555"/>'
-    assert svg._ALIKE.sub(svg._one_path, lines) == lines
+    assert drawing._ALIKE.sub(drawing._one_path, lines) == lines
     mixed = '<path d="M0,0h2Z" stroke="#555555"/>' + lines
-    assert svg._ALIKE.sub(svg._one_path, mixed) == mixed
+    assert drawing._ALIKE.sub(drawing._one_path, mixed) == mixed
