@@ -80,7 +80,7 @@ def compared(benchmark, figure, what, rival, ours, target):
 def test_a_stack_against_a_plain_loop(benchmark, figure, ours, examples):
     """Network-steps a second against one network at a time in PyTorch."""
     rival = lambda: plain_loop(NETWORKS["mlp-64x64"], *examples)  # noqa: E731
-    assert compared(benchmark, figure, "mlp-64x64 stack against a plain loop", rival, ours, 16) >= 12
+    assert compared(benchmark, figure, "mlp-64x64 stack against a plain loop", rival, ours, 16) >= 14
 
 
 @needs_jax
@@ -89,7 +89,7 @@ def test_a_stack_against_jax(benchmark, figure, cpu_only, ours):
     peer = JaxPeer(NETWORKS_IN_STACK, STEPS, BATCH)
     rival = lambda: peer.train() / STEPS / NETWORKS_IN_STACK  # noqa: E731
     try:
-        assert compared(benchmark, figure, "mlp-64x64 stack against JAX", rival, ours, 1) >= 0.7
+        assert compared(benchmark, figure, "mlp-64x64 stack against JAX", rival, ours, 1) >= 0.85
     finally:
         peer.close()
 
@@ -98,7 +98,7 @@ def test_a_stack_against_scikit_learn(benchmark, figure, cpu_only, ours, example
     """Network-steps a second against MLPClassifier.fit, one epoch of as many steps."""
     x, y = examples
     rival = lambda: scikit_epoch(x.reshape(-1, 1), y.ravel(), (64, 64), BATCH)  # noqa: E731
-    assert compared(benchmark, figure, "mlp-64x64 stack against scikit-learn", rival, ours, 8) >= 6.5
+    assert compared(benchmark, figure, "mlp-64x64 stack against scikit-learn", rival, ours, 8) >= 8
 
 
 def test_a_stack_against_its_floor(benchmark, figure, cpu_only, ours):
@@ -108,7 +108,7 @@ def test_a_stack_against_its_floor(benchmark, figure, cpu_only, ours):
     found = ratio(times["ours"], times["floor"])
     note = f"{microseconds(times['ours'])} against {microseconds(times['floor'])} a network-step"
     figure("mlp-64x64 stack over its matrix products", found, 1.5, at_most=True, unit="x", note=note)
-    assert found <= 2.1
+    assert found <= 1.7
 
 
 @needs_jax
@@ -149,4 +149,4 @@ def test_a_whole_run_against_jax(benchmark, figure, cpu_only, tmp_path):
     )
     note = f"{cold['jax']:.1f} s against our {cold['ours']:.1f} s"
     figure(f"{what}, empty caches", cold["jax"] / cold["ours"], unit="x", note=note)
-    assert found >= 0.7
+    assert found >= 0.8
