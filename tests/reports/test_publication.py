@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import reports.site
-from reports import render, svg
+from reports import drawing, render
 from reports.charts import DASHES, HUES, line_styles
 from reports.editions import Source, editions, started
 from reports.leaderboard import summarise
@@ -95,7 +95,7 @@ def site(runs):
 def whole(runs):
     """A site with every page; how charts look is no matter here, and drawing them all takes a minute."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(svg, "_svg", lambda spec: '<svg viewBox="0 0 9 9" aria-hidden="true"></svg>')
+        patch.setattr(drawing, "draw", lambda spec: '<svg viewBox="0 0 9 9" aria-hidden="true"></svg>')
         return dict(site_files([source(runs[name]) for name in ("old", "newest", "other", "hostile")]))
 
 

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.skipif(
     not plan.compiler_present(), reason="needs a C++ compiler and Python's headers"
 )
 COMPILED = load("gaussian1d").architectures
+EACH_SIZE = "mlp-16x16", "mlp-64x64", "resnet-64", "mlp-256x256"  # programs of 30, 15, 10 and 5 places
 
 
 def repeated(count, networks, batch, classes=2):
@@ -36,7 +37,9 @@ def final(network, networks, batch=64, steps=20):
 
 
 @pytest.mark.parametrize("batch", [64, pytest.param(50, marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[] if name in EACH_SIZE else pytest.mark.long) for name in COMPILED]
+)
 def test_every_place_of_a_program_gives_the_same_bits(name, batch):
     parameters = sum(weight.numel() for weight in build(NETWORKS[name], 1, 2, 0).parameters())
     size = stacks.places(parameters)
