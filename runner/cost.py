@@ -90,8 +90,8 @@ def seconds(
     architecture = registry.architecture(stack.architecture)
     scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
     if isinstance(architecture, Network):
-        compiles = first and stack.mode == "compiled" and stack.device == "cpu"
-        compiling = 0.0 if not compiles or any(cache_folder().glob("programs/*.pt2")) else COMPILING
+        kept = any(cache_folder().glob("programs/*.pt2"))
+        compiling = COMPILING if first and stack.compiles and not kept else 0.0
         return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):

@@ -57,16 +57,18 @@ class Stack:
     @property
     def places(self) -> int:
         """Places of the programs that train them, each of which costs as much as a network."""
-        if self.mode != "compiled" or self.device != "cpu":
-            return self.networks
-        size = self.program
-        return math.ceil(self.networks / size) * size
+        return math.ceil(self.networks / self.program) * self.program
 
     @property
     def program(self) -> int:
         """Places of one of its programs, at least one."""
         one = self.parameters // self.trials[0].members
-        return places(one) if self.mode == "compiled" and self.device == "cpu" else max(self.networks, 1)
+        return places(one) if self.compiles else max(self.networks, 1)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether its steps are compiled programs: on a GPU they are captured instead."""
+        return self.mode == "compiled" and self.device == "cpu"
 
 
 def places(parameters: int) -> int:
