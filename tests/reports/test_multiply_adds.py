@@ -35,7 +35,7 @@ def older(results):
 
 def _cells(results, name):
     run = site.run_of(results, summarise(results))
-    shown = board.table(run, BOARD[0], LAST)
+    shown = board.table(run, board.boards(run), BOARD[0], LAST)
     keys = [column.key for column in board.columns(run)]
     return dict(zip(keys, next(cells for row, cells, _ in shown.rows if row.name == name), strict=True))
 
