@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from reports.results import Results
-from runner import plan, provenance
+from runner import damage, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
 from runner.executors import WorkerDied, run_stacks
@@ -25,7 +25,7 @@ from runner.plan import Trial
 from runner.progress import meter
 from runner.records import TrialResult
 from runner.stacks import Stack, shared_examples, stacked
-from runner.store import FILE, Store, set_aside
+from runner.store import FILE, Store
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -135,9 +135,9 @@ def count(number: int, word: str) -> str:
 
 
 def _store(options: Options) -> Store:
-    if options.fresh and (aside := set_aside(options.folder / FILE)):
+    if options.fresh and (aside := damage.set_aside(options.folder / FILE)):
         say(f"the earlier results are kept in {aside}")
-    return Store(options.folder / FILE)
+    return damage.opened(options.folder / FILE, say)
 
 
 def stacks_of(
@@ -267,7 +267,6 @@ def report_again(folder: Path, output: Path) -> Path:
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
     if output.resolve() != folder.resolve() and (output / FILE).exists():
         raise RunError(f"folder {output}: expected one without a run of its own, found {FILE} in it")
-    with locked(folder), Store(folder / FILE) as store:
-        output.mkdir(parents=True, exist_ok=True)
+    with locked(output), Store(folder / FILE, reading=True) as store:
         report(store, read_manifest(folder), output)
     return output / "report" / "index.html"
