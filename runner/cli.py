@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli_compare import compare, diff
+from runner.cli_merge import merge
 from runner.publish import publish
 
 if TYPE_CHECKING:
@@ -234,6 +235,7 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
 
 cli.add_command(compare)
 cli.add_command(diff)
+cli.add_command(merge)
 cli.add_command(publish)
 
 

@@ -14,6 +14,7 @@ from runner import checksum, kept
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
 SCHEMA_VERSION = 4
+MOST_LENGTH = 1 << 28  # bytes of a value: a hundred times what any has
 
 # Each row carries a checksum of itself; `numbers` is the sum of those of a trial's records.
 SCHEMA = """
@@ -104,6 +105,7 @@ class Damaged(StoreError):
 
 def harden(db: sqlite3.Connection) -> None:
     """Let a connection run nothing that a file brings along: no function, trigger or view of its schema."""
+    db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_LENGTH)
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cell_size_check = ON")
 

@@ -147,6 +147,11 @@ class Store:
                 ) from None
             raise
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection itself, for who reads what may be damaged."""
+        return self._db
+
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Give a connection on which everything is stored at the end or nothing; raises StoreError."""
@@ -229,8 +234,8 @@ class Store:
     def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
         """Return the rows of a reading query; parameters: of its question marks. Raises StoreError."""
         with self._explained():
-            for row in self._db.execute(query, parameters):  # `yield from` would close it behind the database
-                yield row
+            # A cursor itself would be closed behind its database.
+            yield from iter(self._db.execute(query, parameters).fetchone, None)
 
 
 def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
