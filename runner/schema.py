@@ -96,11 +96,12 @@ class Damaged(StoreError):
     """A results file of ours, or one that can't be read at all, holds something else than was written."""
 
     def __init__(self, path: Path, found: str) -> None:
+        words = found.replace("*** in database main ***", "").split()
+        self.found = ascii(" ".join(words))[1:-1][:200]  # SQLite quotes what it found
         super().__init__(
-            f"results file {path} is damaged: {found}; the command that made it sets the file aside and"
+            f"results file {path} is damaged: {self.found}; the command that made it sets the file aside and"
             " keeps what is whole"
         )
-        self.found = found
 
 
 def harden(db: sqlite3.Connection) -> None:
@@ -126,6 +127,8 @@ def version(db: sqlite3.Connection, path: Path) -> int:
                 f"results file {path}: expected a file of posterior-bench, found another program's"
             )
         raise Damaged(path, "its header is another program's, its tables are ours")
+    if found > SCHEMA_VERSION + 100:
+        raise Damaged(path, f"its header says schema {found}")
     if found > SCHEMA_VERSION:
         raise StoreError(
             f"results file {path}: expected schema {SCHEMA_VERSION} or older, found {found};"

@@ -37,7 +37,8 @@ def _meaning(path: Path, error: sqlite3.Error, reading: bool) -> StoreError | No
         return StoreError(
             f"results file {path}: another program locks it for over {PATIENCE:g} s; end that, and {AGAIN}"
         )
-    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG):
+    broken = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_TOOBIG)
+    if code in broken or "unsupported file format" in str(error):
         return Damaged(path, str(error))
     if code == sqlite3.SQLITE_READONLY or (code == sqlite3.SQLITE_CANTOPEN and not reading):
         return StoreError(

@@ -80,8 +80,8 @@ class Store:
                 raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and close it."""
-        with self._left, self._explained():
+        """Fold the write-ahead log in and close the file; on a full disk the log stays beside it."""
+        with self._left, self._explained(), suppress(sqlite3.OperationalError):
             if not self._reading:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
