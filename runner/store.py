@@ -128,7 +128,7 @@ class Store:
                 schema.version(db, self.path)
                 return db
         if not _size(kept.log(self.path)):  # SQLite need not make files of its own beside it
-            return self._connected(self.path, "immutable=1")
+            return self._connected(self.path, "mode=ro&immutable=1")
         folder = Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
         for path in (self.path, kept.log(self.path)):
             shutil.copyfile(path, folder / path.name)
