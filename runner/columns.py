@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -47,11 +46,12 @@ def read(store: Store, trials: Mapping[str, int]) -> Records:
     A million of them as Python objects would be a gigabyte: they become arrays a few thousand at a time.
     Raises Damaged where they aren't those that were stored, StoreError where they can't be read.
     """
-    rows = store.rows(RECORDS, json.dumps({trial: number for number, trial in enumerate(trials)}))
+    numbered = json.dumps({trial: number for number, trial in enumerate(trials)})
+    chunks = store.chunks(RECORDS, numbered, most=CHUNK)
     known: list[dict[str, int]] = [{} for _ in TEXTS]
     parts, sums = [_empty()], np.zeros(len(trials), dtype=np.uint64)
     try:
-        for trial, budget, value, error, again, *texts in _arrays(rows, known):
+        for trial, budget, value, error, again, *texts in _arrays(chunks, known):
             names = [
                 np.array([checksum.of_text(text) for text in each], dtype=np.uint64)[codes]
                 for each, codes in zip(known, texts, strict=True)
@@ -74,9 +74,11 @@ def read(store: Store, trials: Mapping[str, int]) -> Records:
     return Records(trial, budget, value, error, texts, [list(each) for each in known])
 
 
-def _arrays(rows: Iterator[tuple[Any, ...]], known: Sequence[dict[str, int]]) -> Iterator[list[np.ndarray]]:
+def _arrays(
+    chunks: Iterator[list[tuple[Any, ...]]], known: Sequence[dict[str, int]]
+) -> Iterator[list[np.ndarray]]:
     """Yield the columns of `RECORDS`, a part of the rows at a time; known: numbers of each column's texts."""
-    while chunk := list(itertools.islice(rows, CHUNK)):
+    for chunk in chunks:
         columns = list(zip(*chunk, strict=True))
         plain = [np.array(each, dtype=kind) for each, kind in zip(columns, KINDS, strict=False)]
         coded = [_codes(text, codes) for text, codes in zip(columns[len(KINDS) :], known, strict=True)]

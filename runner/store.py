@@ -237,6 +237,13 @@ class Store:
             # A cursor itself would be closed behind its database.
             yield from iter(self._db.execute(query, parameters).fetchone, None)
 
+    def chunks(self, query: str, *parameters: Any, most: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Return the same, a list of at most so many rows at a time."""
+        with self._explained():
+            cursor = self._db.execute(query, parameters)
+            while rows := cursor.fetchmany(most):
+                yield rows
+
 
 def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
     """Store a trial's result in a transaction."""
