@@ -140,6 +140,24 @@ def test_a_number_that_was_changed_costs_its_trial_alone(path):
     assert path.with_name("results.damaged-1.db").read_bytes() == torn
 
 
+def test_records_of_no_trial_are_noticed(path):
+    every = trials(path)
+    edit(path, "DELETE FROM trial WHERE id = (SELECT max(id) FROM trial)")
+    said = []
+    with damage.opened(path, said.append) as store:
+        assert set(store.done()) == every - {max(every)}
+    assert "records are of no trial" in said[0]
+
+
+def test_a_trial_whose_id_is_not_its_specs_hash_is_not_carried_over(path):
+    every = trials(path)
+    with Store(path) as store:
+        store.add([result(tv=0.5)], {})
+    edit(path, "UPDATE run SET value = '{' WHERE key = 'suite'", sealed=False)
+    with damage.opened(path, print) as store:
+        assert set(store.done()) == every
+
+
 # --- files that are torn, or not ours ---------------------------------------------------------------------
 
 
