@@ -54,7 +54,7 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     """
     try:
         rows = _run(stack, progress)
-    except BaseException as error:  # somebody's code may call sys.exit
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # somebody's code may call sys.exit
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             raise  # a user's; in a worker, which takes none, it is somebody's code that raises it
         if (half := len(stack.trials) // 2) > 0 and not isinstance(error, CompileFailed):

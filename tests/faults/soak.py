@@ -1,8 +1,8 @@
 """Kills runs at random moments and fuzzes what reads data, for as long as asked; `make soak` calls it.
 
 Each disturbed run is given the same command until it ends by itself, and its results have to equal those of
-an undisturbed one to the bit. The figures are added to docs/reliability.json, from which docs/reliability.md
-is made.
+an undisturbed one to the bit. The figures go to docs/reliability.json, and with them docs/reliability.md is
+made anew.
 """
 
 from __future__ import annotations
@@ -11,18 +11,23 @@ import argparse
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT / "tests" / "helpers"), str(Path(__file__).parent)]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "helpers"), str(Path(__file__).parent)]
 
-from killing import clocks, content  # noqa: E402 (found where the line above says)
+import reliability  # noqa: E402 (found where the lines above say, as the others)
+from killing import clocks, content  # noqa: E402
+
+from runner import provenance  # noqa: E402
 
 COMMAND = [sys.executable, "-m", "runner", "--suite", "smoke", "--budget", "640", "128000", "--seeds", "3"]
 COMMAND += ["--format", "none"]
@@ -94,6 +99,22 @@ def kills(until: float) -> dict[str, int]:
     return found
 
 
+def fuzzing(seconds: float) -> dict[str, int]:
+    """Share the time among all targets; return how many inputs each tried, none of which did harm."""
+    from fuzz import TARGETS
+
+    found = {}
+    for target in TARGETS:
+        command = [sys.executable, str(Path(__file__).with_name("fuzz.py")), target]
+        command += ["--seconds", str(max(1, round(seconds / len(TARGETS))))]
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, check=False)
+        tried = re.search(r"Done (\d+) runs", done.stderr)
+        assert done.returncode == 0 and tried, f"{target}: {done.stderr[-4_000:]}"
+        found[target] = int(tried[1])
+        print(f"{target}: {found[target]:,} inputs", flush=True)
+    return found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=10.0, help="how long, half kills and half fuzzing")
@@ -101,8 +122,21 @@ def main() -> None:
     options = parser.parse_args()
     print(f"seed {options.seed}")
     random.seed(options.seed)
-    half = 60 * options.minutes / 2
-    print(json.dumps(kills(time.monotonic() + half)))
+    half, begun = 60 * options.minutes / 2, time.monotonic()
+    survived = kills(begun + half)
+    tried = fuzzing(half)
+    found = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": provenance.commit(),
+        "machine": f"{os.cpu_count()} cores, {provenance.processor()}",
+        "minutes": round((time.monotonic() - begun) / 60, 1),
+        "seed": options.seed,
+        **survived,
+        "inputs": tried,
+    }
+    reliability.FIGURES.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    reliability.PAGE.write_text(reliability.page(found), encoding="utf-8")
+    print(f"figures: {reliability.FIGURES}, {reliability.PAGE}")
 
 
 if __name__ == "__main__":
