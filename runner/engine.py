@@ -99,7 +99,8 @@ class Training:
         self._captured: Captured | None = None
         self._capturable = True
         self._alone = bool(liftable.reason)
-        self._random, self._random_on_card = torch.random.get_rng_state(), list[Tensor]()
+        self._random = torch.random.get_rng_state()
+        self._random_on_card = [torch.cuda.get_rng_state()] if device == "cuda" else []
         self._scalars = schedule(self._recipe, steps, device)
         self._masks: Masks | None = None
         self._module = modules[0]
@@ -211,14 +212,45 @@ class Training:
         """Go on with some of the networks alone; of an eager stack only, where it changes no bits."""
         at = [self._networks.index(network) for network in networks]
         (group,) = self._groups
-        for key in ("weights", "buffers", "mean", "square", "average"):
-            group.state[key] = {name: each[at].clone() for name, each in group.state[key].items()}
-        group.state["diverged"] = group.state["diverged"][at].clone()
-        group.xs, group.targets = group.xs[:, at], group.targets[:, at]
-        group.dropped = {name: masks[:, at] for name, masks in group.dropped.items()}
-        group.places = list(range(len(networks)))
+        group.keep(at)
         self._networks = list(networks)
         self._captured = None  # it is of tensors that are gone
+
+    @property
+    def networks(self) -> list[int]:
+        """The numbers of the networks that are in training."""
+        return self._networks
+
+    @property
+    def step(self) -> int:
+        """How many mini-batches each of them has been trained on."""
+        return self._done
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, as a snapshot has it."""
+        return self._seconds
+
+    def changing(self) -> Tensors:
+        """Return by name, not copied, every tensor that training changes and that its future follows from."""
+        named = {f"{i}/{name}": x for i, each in enumerate(self._groups) for name, x in each.changing()}
+        random = [self._random, *self._random_on_card] if self._alone else []
+        return named | {f"random/{i}": state for i, state in enumerate(random)}
+
+    def resume(self, step: int, seconds: float, tensors: Tensors) -> None:
+        """Go on after a step of other training, with what `changing` returned there; shapes have to agree.
+
+        The draws have to be at the start of the chunk that the step is in, which is drawn again. Raises
+        RuntimeError where a tensor doesn't fit.
+        """
+        for name, tensor in self.changing().items():
+            tensor.copy_(tensors[name])
+        if self._alone:
+            with torch.random.fork_rng(devices=[]):
+                torch.random.set_rng_state(self._random)  # refuses what is no state
+        self._done, self._seconds = step, seconds
+        if begun := step % CHUNK:
+            self._load(min(CHUNK, self._steps - step + begun))
 
     def snapshot(self) -> Snapshot:
         """Return a copy of what the networks are now."""

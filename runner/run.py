@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,7 +17,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from reports.results import Results
-from runner import plan, provenance
+from runner import checkpoint, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
 from runner.executors import WorkerDied, run_stacks
@@ -67,9 +67,11 @@ def run(suite: Suite, options: Options) -> Outcome:
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
+        checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
         died = not _train(store, stacks, options)
+        checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
@@ -149,9 +151,21 @@ def stacks_of(
     from runner.compute import work  # here and not above, because they import torch
     from runner.modules import parameter_count
 
-    return stacked(
-        suite, todo, options.mode, options.device, options.jobs, parameter_count, work, speeds, known
+    folder = options.folder / checkpoint.FOLDER
+    together = checkpoint.found(folder, options.device)
+    stacks = stacked(
+        suite,
+        todo,
+        options.mode,
+        options.device,
+        options.jobs,
+        parameter_count,
+        work,
+        speeds,
+        known,
+        together,
     )
+    return [replace(stack, checkpoints=str(folder.resolve())) for stack in stacks]
 
 
 def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
@@ -165,6 +179,7 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
             sharing = shared_examples(stacks, str(Path(folder).resolve()))
             for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
                 store.add(results, environment)
+                checkpoint.remove(stacks[number])
                 _say_once(said, results)
                 failed = sum(result.status == "failed" for result in results)
                 note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
