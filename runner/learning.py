@@ -141,7 +141,8 @@ def _begin(job: Job) -> None:
                 each.rewind()
             parts = _parts(job)
     for part in parts:
-        job.progress(part.training.step / job.stack.steps * len(part.group) / len(job.members))
+        done = 1.0 if part.finished else part.training.step / job.stack.steps
+        job.progress(done * len(part.group) / len(job.members))
     job.parts.extend(parts)
 
 

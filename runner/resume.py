@@ -70,7 +70,7 @@ def to_save(parts: Sequence[Part], rows: Sequence[Rows]) -> Content:
     state, arrays = saved_results.to_save(_results(rows))
     said = []
     for number, part in enumerate(parts):
-        if not part.training.step:
+        if not (part.training.step or part.finished):
             continue
         said.append(asdict(_said(number, part)))
         tensors = {} if part.finished else _named(number, part.training.changing())
@@ -114,7 +114,8 @@ def _expected(said: _Part, part: Part, stack: Stack) -> Kinds:
     """Return the kinds of arrays that a part needs, with the networks taken out that no longer trained."""
     every, sets = list(range(len(part.group))), stack.protocol == "dataset"
     kept = len(part.group) if sets else 0
-    fits = said.number >= 0 and 0 < said.step <= stack.steps and len(said.kept) == kept
+    begun = 0 < said.step <= stack.steps or said.finished
+    fits = said.number >= 0 and begun and len(said.kept) == kept
     some = sorted(set(said.networks) & set(every)) == said.networks != []
     if not (fits and some and (sets or (said.networks == every and not said.finished))):
         raise Unusable(f"expected a state of part {said.number}, found step {said.step} of {said.networks}")
