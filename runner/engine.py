@@ -27,7 +27,7 @@ from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.gpu import Captured
 from runner.groups import Group, groups
-from runner.modules import Liftable
+from runner.modules import Liftable, attributes
 from runner.optimiser import schedule
 from runner.program import Program
 from runner.stacks import CHUNK
@@ -94,7 +94,9 @@ class Training:
         self._groups = groups(modules, self._recipe, mode, device, liftable.moving)
         self._compiles = mode == "compiled" and device == "cpu"
         criterion = loss_of(self._recipe, compiled=self._compiles)
-        self._step = training_step(modules[0], self._recipe, criterion, liftable)
+        self._skeleton = copy.deepcopy(modules[0]).train()
+        self._aside = attributes(self._skeleton)
+        self._step = training_step(self._skeleton, self._recipe, criterion, liftable)
         self._program: Program | None = None
         self._captured: Captured | None = None
         self._capturable = True
@@ -232,7 +234,12 @@ class Training:
         return self._seconds
 
     def changing(self) -> Tensors:
-        """Return by name, not copied, every tensor that training changes and that its future follows from."""
+        """Return by name, not copied, every tensor that training changes and that its future follows from.
+
+        Raises ValueError where a module changes something else too, such as a counter in plain Python.
+        """
+        if not self._compiles and (changed := attributes(self._skeleton).items() - self._aside.items()):
+            raise ValueError(f"a state beside parameters and buffers, {min(name for name, _ in changed)}")
         named = {f"{i}/{name}": x for i, each in enumerate(self._groups) for name, x in each.changing()}
         random = [self._random, *self._random_on_card] if self._alone else []
         return named | {f"random/{i}": state for i, state in enumerate(random)}

@@ -65,6 +65,16 @@ class Branching(nn.Module):
         return self.last(nn.functional.dropout(torch.relu(h), 0.2, self.training))
 
 
+class Counting(nn.Linear):
+    """Learns by a counter in plain Python, which no checkpoint has."""
+
+    calls = 0
+
+    def forward(self, x):
+        self.calls = self.calls + self.training
+        return super().forward(x) * (1 + 1 / (1 + self.calls))
+
+
 def normed(features, classes):
     return nn.Sequential(nn.Linear(features, 64), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, classes))
 
@@ -72,6 +82,7 @@ def normed(features, classes):
 OWN = {
     "overflowing": Network("overflowing", "", Overflowing, compiles=False),
     "branching": Network("branching", "", Branching, Recipe(mixup=0.3), compiles=False),
+    "counting": Network("counting", "", Counting, compiles=False),
     "normed": Network("normed", "", normed, Recipe(averaging=0.9), compiles=False),
 }
 STREAM = [640, 5_760, 12_800]  # 10, 90 and 200 steps: none is a multiple of a chunk's 64
@@ -349,9 +360,7 @@ def part_of(state, **changes):
 FORGERIES = {
     "a missing array": lambda arrays, state: arrays.pop("0/0/weights/weight"),
     "one too many": lambda arrays, state: arrays.update(more=np.zeros(3)),
-    "another shape": lambda arrays, state: arrays.update(
-        {"0/0/weights/bias": np.zeros((2, 3), np.float32)}
-    ),
+    "another shape": lambda arrays, state: arrays.update({"0/0/weights/bias": np.zeros((2, 3), np.float32)}),
     "another type": lambda arrays, state: arrays.update({"0/0/weights/bias": np.zeros((2, 2))}),
     "a step beyond the end": lambda arrays, state: part_of(state, step=201),
     "no network": lambda arrays, state: part_of(state, networks=[]),
@@ -421,6 +430,22 @@ def test_training_goes_on_where_a_checkpoint_cannot_be_written(tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_module_with_a_state_of_its_own_starts_anew_and_is_said_to(tmp_path):
+    stack = stack_of("counting", seeds=1)
+    expected, progress = numbers(run(stack)), []
+
+    def killed(share):
+        progress.append(share)
+        if len(progress) > 3:
+            raise Killed
+
+    with pytest.raises(Killed):
+        run(stack, tmp_path, killed)
+    (found,) = run(stack, tmp_path)
+    assert "a state beside parameters and buffers, calls; what is killed would" in found.note
+    assert numbers([found])[0][2:] == expected[0][2:]
 
 
 def test_a_checkpoint_is_written_once_a_minute_and_whole_or_not_at_all(tmp_path, monkeypatch):
