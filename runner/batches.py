@@ -69,15 +69,16 @@ class Batches:
 
     def take(self, networks: Sequence[int], count: int) -> tuple[Array, Array]:
         """Return the next mini-batches of some networks: x (count, networks, batch, d) and their targets."""
-        self._before = self._states()
+        if len(self.noise) == 1:  # several are at the end of a chunk whenever others could want to know
+            self._before = self._states()
         shared = dict.fromkeys(self.sources[i] for i in networks)
         fresh = {source: source.take(count) for source in shared}
         return _stacked(self._targets[i](*fresh[self.sources[i]]) for i in networks)
 
     def generators(self, step: int) -> list[State]:
-        """Return the states of all generators as they were when the chunk that a step is in was drawn.
+        """Return the states of all generators at the start of the chunk that comes behind a step.
 
-        At the end of a chunk, as they are.
+        Of a network that trains alone also in the middle of a chunk: those at that chunk's start.
         """
         return self._before if step % CHUNK else self._states()
 
