@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,10 +20,10 @@ from filelock import FileLock, Timeout
 from benchmarks import registry
 from benchmarks.tasks import transforms
 from reports.results import Results
-from runner import interrupts, local, plan, provenance
+from runner import checkpoint, interrupts, local, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
-from runner.executors import Attempts, Executor, Progress
+from runner.executors import Attempts, Executor, Finished, Progress
 from runner.plan import Trial
 from runner.progress import meter
 from runner.records import TrialResult
@@ -77,9 +77,11 @@ def run(suite: Suite, options: Options) -> Outcome:
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
+        checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
         _train(store, stacks, options)
+        checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
@@ -161,9 +163,21 @@ def stacks_of(
     from runner.compute import work  # here and not above, because they import torch
     from runner.modules import parameter_count
 
-    return stacked(
-        suite, todo, options.mode, options.device, options.jobs, parameter_count, work, speeds, known
+    folder = options.folder / checkpoint.FOLDER
+    together = checkpoint.found(folder, options.device)
+    stacks = stacked(
+        suite,
+        todo,
+        options.mode,
+        options.device,
+        options.jobs,
+        parameter_count,
+        work,
+        speeds,
+        known,
+        together,
     )
+    return [replace(stack, checkpoints=str(folder.resolve())) for stack in stacks]
 
 
 def _train(store: Store, stacks: list[Stack], options: Options) -> None:
@@ -181,14 +195,11 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> None:
             sharing = shared_examples(stacks, str(Path(folder).resolve()))
             attempts = Attempts(sharing, progress.advance)
             with _executor(sharing, options, attempts.progress) as executor:
-                for number, results, environment, last in attempts.run(executor):
-                    store.add(results, environment)
-                    _say_once(said, results)
-                    note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
-                    for status, words in LOST.items():
-                        lost = sum(result.status == status for result in results)
-                        note += f", {lost} {words}" if lost else ""
-                    progress.finished(number, note, last=last)
+                for each in attempts.run(executor):
+                    store.add(each.results, each.environment)
+                    _forget(stacks[each.number], each)
+                    _say_once(said, each.results)
+                    progress.finished(each.number, _note(each), last=each.last)
     except KeyboardInterrupt:
         say(
             f"interrupted: {len(store.done())} finished trials are kept in {store.path};"
@@ -197,6 +208,23 @@ def _train(store: Store, stacks: list[Stack], options: Options) -> None:
         raise
     finally:
         store.describe({"wall_seconds": before + time.monotonic() - clock})
+
+
+def _forget(stack: Stack, finished: Finished) -> None:
+    """Remove checkpoints that nobody goes on from: of what has ended by itself, or is stored in parts."""
+    if finished.ended:
+        checkpoint.remove(finished.stack)
+    if finished.last and len(finished.stack.trials) < len(stack.trials):
+        checkpoint.remove(stack)
+
+
+def _note(finished: Finished) -> str:
+    """Return what has ended and how, for a line of a log."""
+    note = f"{finished.stack.architecture}: {count(len(finished.results), 'trial')}"
+    for status, words in LOST.items():
+        lost = sum(result.status == status for result in finished.results)
+        note += f", {lost} {words}" if lost else ""
+    return note
 
 
 def _executor(stacks: list[Stack], options: Options, progress: Progress) -> AbstractContextManager[Executor]:

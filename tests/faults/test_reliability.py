@@ -9,7 +9,9 @@ TESTS = reliability.ROOT / "tests"
 
 
 def test_every_promise_is_held_by_tests_that_exist():
-    tests = {test for promises in reliability.PROMISES.values() for each in promises.values() for test in each}
+    tests = {
+        test for promises in reliability.PROMISES.values() for each in promises.values() for test in each
+    }
     assert len(tests) > 30
     for file in {file for file, _ in tests}:
         tree = ast.parse((TESTS / file).read_text())

@@ -62,7 +62,10 @@ def test_a_stack_whose_worker_dies_once_is_run_once_more():
     )
     assert executor.seen == [("a-0", "a-1", "a-2"), ("b-0", "b-1"), ("a-0", "a-1", "a-2")]
     assert {status for status, *_ in outcome(finished).values()} == {"ok"}
-    assert sorted((each.number, each.last) for each in finished) == [(0, True), (1, True)]
+    assert sorted((each.number, each.ended, each.last) for each in finished) == [
+        (0, True, True),
+        (1, True, True),
+    ]
 
 
 @pytest.mark.parametrize("culprit", range(8))
@@ -75,6 +78,7 @@ def test_a_trial_that_kills_its_workers_is_found_and_its_neighbours_finish(culpr
     assert set(found.values()) == {("ok",)}
     assert sum(bad in ids for ids in executor.seen) == 2 + 1 + 1 + 2  # whole, halves, quarters, alone
     assert [each.last for each in finished] == [False] * (len(finished) - 1) + [True]
+    assert [each.stack.trials[0].id for each in finished if not each.ended] == [bad]
 
 
 def test_a_culprit_is_tried_again_by_the_next_run_and_a_single_trial_isnt_blamed_for_one_death():
