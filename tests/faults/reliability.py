@@ -50,14 +50,15 @@ def _figures(figures: Mapping[str, Any]) -> str:
 HEAD = """# What can be relied on, and what holds it
 
 Made by `python tests/faults/reliability.py`; not to be edited. Each promise names the tests that inject the
-fault for real: processes are killed, disks are full, bytes are flipped, workers have other versions. `make test`
-runs all but the long ones, which `make test-long` does."""
+fault for real: processes are killed, disks are full, bytes are flipped, workers have other versions.
+`make test` runs all but the long ones, which `make test-long` does."""
 
 FOOT = """## The last soak
 
-`make soak MINUTES=60` kills runs and workers at random moments, gives the same command again until the run has
-ended, and compares the results with those of a run that nobody disturbed, to the bit; the other half of the time
-it fuzzes what reads data. It ends at the first difference, traceback or harm, so these are all survived."""
+`make soak MINUTES=60` kills runs and workers at random moments, gives the same command again until the run
+has ended, and compares the results with those of a run that nobody disturbed, to the bit; the other half of
+the time it fuzzes what reads data. It ends at the first difference, traceback or harm, so these are all
+survived."""
 
 
 if __name__ == "__main__":
