@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -128,15 +129,22 @@ def run(stack, folder="", progress=lambda _: None):
 
 @pytest.fixture
 def killing(monkeypatch):
-    """kill(n) ends what trains behind the n-th checkpoint that is written from then on."""
-    left, replace = [], checkpoint._replace
+    """kill(n) ends what trains behind the n-th checkpoint that is written from then on.
+
+    The first has to be what the last was: what goes on from a checkpoint is all that was in it.
+    """
+    left, last, replace = [], [], checkpoint._replace
 
     def replace_and_die(path, content):
         replace(path, content)
+        (digest,) = re.findall(rb'"digest":"(\w+)"', content)
+        assert last in ([], [digest])
+        last.clear()
         if left:
             left[0] -= 1
             if left[0] == 0:
                 left.clear()
+                last.append(digest)
                 raise Killed
 
     monkeypatch.setattr(checkpoint, "_replace", replace_and_die)
