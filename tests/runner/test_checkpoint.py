@@ -202,6 +202,7 @@ def test_networks_that_train_one_after_the_other_go_on_to_the_same_bits(tmp_path
 
 SETS = {
     "some stop early and leave the stack": ("mlp-64+lr(0.02)", {"budgets": (20, 3_000), "steps": 600}, 3),
+    "some stop early and stay": ("mlp-64+lr(0.02)", {"budgets": (20, 3_000, 3_500), "steps": 640}, 3),
     "dropout, mixup, ensemble, calibration": (
         "mlp-16x16+dropout(0.3)+mixup(0.2)+ensemble(2)+temperature",
         {"budgets": (50, 300), "steps": 200},
