@@ -22,7 +22,7 @@ def merge(runs: tuple[Path, ...], output: Path) -> None:
     The runs are only read, and each of their trials is checked; what doesn't fit is listed and left out.
     """
     from runner import merge as merging
-    from runner.run import count, say
+    from runner.progress import count, say
 
     found = merging.merge(runs, output)
     for line in found.lines():

@@ -16,7 +16,7 @@ from typing import Any
 
 from runner import checksum, damage, provenance, schema, strangers, trials
 from runner.damage import Kept, NotWhole
-from runner.run import count
+from runner.progress import count
 from runner.store import Store
 from runner.strangers import Exact, Grid, Manifest, Unfit, shown
 

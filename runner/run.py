@@ -4,28 +4,26 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from reports.results import Results
-from runner import damage, plan, provenance
+from runner import checkpoint, damage, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
-from runner.executors import WorkerDied, run_stacks
 from runner.plan import Trial
-from runner.progress import meter
-from runner.records import TrialResult
-from runner.stacks import Stack, shared_examples, stacked
+from runner.progress import count, say
+from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
+from runner.train import LOST, SCRATCH, train
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -37,7 +35,11 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a suite: mode "compiled" or "eager", device "cpu" or "cuda", worker processes, folder."""
+    """How to run a suite: mode "compiled" or "eager", device "cpu" or "cuda", worker processes, folder.
+
+    timeout: seconds that a stack may take, None for no bound; dask: address of a cluster's scheduler that
+    runs the stacks in place of local processes.
+    """
 
     mode: str
     device: str
@@ -45,15 +47,16 @@ class Options:
     folder: Path
     fresh: bool = False
     quick: bool = False
+    timeout: float | None = None
+    dask: str | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves to show: its frames, failed trials, and whether a worker died."""
+    """What a run leaves to show: its frames, and how many trials failed."""
 
     results: Results
     failed: int
-    died: bool
 
 
 def run(suite: Suite, options: Options) -> Outcome:
@@ -67,13 +70,15 @@ def run(suite: Suite, options: Options) -> Outcome:
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
+        checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        died = not _train(store, stacks, options)
+        train(store, stacks, options)
+        checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
-    return Outcome(found, failed=_failed(found), died=died)
+    return Outcome(found, failed=_failed(found))
 
 
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
@@ -102,6 +107,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"folder {folder}: expected one to write to, found: {error.strerror}") from None
     try:
+        for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         lock.release()
@@ -124,16 +131,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def say(message: str) -> None:
-    """Tell the user something beside the results, on standard error."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its word: 1 trial, 30 trials."""
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
 def _store(options: Options) -> Store:
     if options.fresh and (aside := damage.set_aside(options.folder / FILE)):
         say(f"the earlier results are kept in {aside}")
@@ -149,53 +146,21 @@ def stacks_of(
     from runner.compute import work  # here and not above, because they import torch
     from runner.modules import parameter_count
 
-    return stacked(
-        suite, todo, options.mode, options.device, options.jobs, parameter_count, work, speeds, known
+    folder = options.folder / checkpoint.FOLDER
+    together = checkpoint.found(folder, options.device)
+    stacks = stacked(
+        suite,
+        todo,
+        options.mode,
+        options.device,
+        options.jobs,
+        parameter_count,
+        work,
+        speeds,
+        known,
+        together,
     )
-
-
-def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
-    """Run the stacks and store each the moment it ends; return False where a worker died."""
-    if not stacks:
-        return True
-    said: set[str] = set()
-    before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
-    try:
-        with meter(stacks) as progress, TemporaryDirectory(prefix="examples-", dir=options.folder) as folder:
-            sharing = shared_examples(stacks, str(Path(folder).resolve()))
-            for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
-                store.add(results, environment)
-                _say_once(said, results)
-                failed = sum(result.status == "failed" for result in results)
-                note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
-                progress.finished(number, note + (f", {failed} failed" if failed else ""))
-    except WorkerDied as error:
-        say(f"error: {error}")
-        return False
-    except KeyboardInterrupt:
-        done = len(store.done())
-        say(
-            f"\ninterrupted: {done} finished trials are kept in {store.path};"
-            " the same command goes on from there"
-        )
-        raise
-    finally:
-        store.describe({"wall_seconds": before + time.monotonic() - clock})
-    return True
-
-
-def _say_once(said: set[str], results: list[TrialResult]) -> None:
-    """Pass on what is to be said of how trials were trained, and the first reason of a row's failures."""
-    for result in results:
-        row = result.trial.architecture
-        reasons = [record.reason for record in result.records if record.status == "failed"]
-        for key, note in (
-            (result.note, result.note),
-            (row, f"{row} failed: {reasons[0]}" if reasons else ""),
-        ):
-            if note and key not in said:
-                said.add(key)
-                say(f"warning: {note}")
+    return [replace(stack, checkpoints=str(folder.resolve())) for stack in stacks]
 
 
 def _say_what_is_missing(
@@ -253,7 +218,7 @@ def _failed(results: Results) -> int:
 
     A reference row without a maximum says something about the data, not about the run.
     """
-    bad = results.records[results.records["status"].isin(["failed", "timeout"])]
+    bad = results.records[results.records["status"].isin(list(LOST))]
     bad = bad[~bad["architecture"].isin(results.suite["reference"])]
     return len(bad[["task", "architecture", "seed"]].drop_duplicates())
 
