@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.errors import one_line
+from runner import cli_errors
 from runner.cli_compare import compare, diff
 from runner.publish import publish
 
@@ -58,20 +60,27 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--suite", "suite_name", required=True, metavar="NAME|FILE.toml", help="What to run.")
+@click.option(
+    "--suite",
+    "suite_name",
+    required=True,
+    metavar="NAME|FILE.toml",
+    help="What to run; a file may name code beside it.",
+)
 @click.option(
     "--task",
     "tasks",
     multiple=True,
     metavar="NAME|file.py:attr ...",
-    help="Tasks in place of the suite's own, anybody's too.",
+    help="Tasks in place of the suite's own, anybody's too: file.py:attr runs that file.",
 )
 @click.option(
     "--architecture",
     "architectures",
     multiple=True,
     metavar="NAME|file.py:attr ...",
-    help="Architectures in place of the suite's own, anybody's too; reference rows stay.",
+    help="Architectures in place of the suite's own, anybody's too: file.py:attr runs that file; reference"
+    " rows stay.",
 )
 @click.option(
     "--budget", "budgets", multiple=True, type=int, metavar="N ...", help="Budgets in labelled examples."
@@ -259,7 +268,7 @@ def _guarded(call: Callable[[], Any]) -> int:
     try:
         call()
     except click.ClickException as error:
-        error.show()
+        cli_errors.show(error)
         return CALL_WRONG
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -271,7 +280,9 @@ def _guarded(call: Callable[[], Any]) -> int:
     except Exception as error:
         if not _can_be_mended(error):
             raise
-        click.echo(f"error: {error}", err=True)
+        click.echo(
+            f"error: {one_line(str(error))}", err=True
+        )  # the machine's too, whose paths may be anything
         return CALL_WRONG
     return FINE
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks.errors import Refused
 from reports.results import Results
 from runner import plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
@@ -31,7 +32,7 @@ from suites.suite import Suite
 MANIFEST = "manifest.json"
 
 
-class RunError(ValueError):
+class RunError(Refused):
     """A run can't start; the message says what was expected and found."""
 
 
