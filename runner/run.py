@@ -30,6 +30,7 @@ from runner.store import FILE, Store, set_aside
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
+MOST_MANIFEST = 8 * 2**20  # bytes
 
 
 class RunError(Refused):
@@ -117,7 +118,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(MOST_MANIFEST + 1)
+        if len(raw) > MOST_MANIFEST:
+            raise RunError(f"file {path}: expected at most {MOST_MANIFEST >> 20} MiB, found more")
+        found = json.loads(raw)
+    except RecursionError:
+        raise RunError(f"file {path}: expected a JSON object, found one nested too deep") from None
+    except RunError:
+        raise
     except ValueError as error:
         raise RunError(f"file {path}: expected JSON, found a syntax error: {error}") from None
     if not isinstance(found, dict):

@@ -2,8 +2,8 @@
 
 python tests/faults/fuzz.py TARGET --seconds N    by atheris (extra `fuzz`), from the inputs in `SEEDS`
 
-A target takes an input and raises AssertionError where something is wrong: an exception that isn't one of our
-own errors, one that isn't a short line that a terminal can show, more than a second of CPU time, or a deed that
+A target takes an input and raises AssertionError where something is wrong: an exception that isn't one of
+ours, one that isn't a short line that a terminal can show, more than a second of CPU time, or a deed that
 reading a name or a file has no business with, such as a file opened to write, a process or a connection.
 """
 
@@ -178,18 +178,52 @@ def suite(data):
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", found.name), found.name
 
 
+def text(words):
+    """A text from data: Markdown, spreadsheets, pages, terminals and files' names take it as text."""
+    import hostile_run
+
+    from benchmarks.errors import one_line as line
+
+    with watched(), bounded():
+        hostile_run.check_text(words)
+        one_line(line(words))
+
+
+def manifest(data):
+    """The bytes of a manifest: read or refused, and whatever it holds, pages can show it."""
+    import hostile_run
+
+    from reports.editions import started
+    from runner.run import read_manifest
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "manifest.json").write_bytes(data)
+        found = refused(read_manifest, Path(folder))
+    if found is not None:
+        with watched(), bounded():
+            hostile_run.check_manifest(found)
+            started(hostile_run.source(found))
+
+
+def run(data):
+    """Names, titles and reasons of a run: all that is made of it shows them as text."""
+    import hostile_run
+
+    hostile_run.checked()(text_of(data).split("|") or [""])
+
+
 WORDS = (
-    *["+", "(", ")", "=", ",", ".", ":", "-", "_", "/", "0", "1", "2", "9", "a", "b"],
-    " ", "\n", "\0", "\x1b[31m", "é", "\udc80", "\u202e", "٣", "=cmd|' /C calc'!A0", "<script>alert(1)</script>",
-    "mlp", "linear", "poly2", "random-forest", "svc-platt", "oracle", "prior", "transformer", "resnet", "maxout",
-    "polynomial", "rbf", "gaussian-mixture", "swiglu", "cnn", "fourier", "width=", "depth=", "degree=", "heads=",
-    "units=", "activation=", "blocks=", "n_estimators=", "1e308", "1e-320", "nan", "inf", "-1", "true", "none",
-    "999999999", "123456789012345678901234567890", "9" * 400, "9" * 5000, "+focal(", "+label-smoothing(", "+mixup(",
-    "+lr(", "+batch(", "+sgd", "+cosine", "+ema(", "+ensemble(", "+mc-dropout(", "+dropout(", "+temperature",
-    "+isotonic", "+sigmoid", "+weight-decay(", "samples=", "gamma=", "learning_rate=", "xor-2d", "gauss-nested",
-    "gauss-shared-d8", "digits", "+nuisance(", "+label-noise(", "+prior-shift(", "+linear-map(",
-    "+random-linear-map(", "0.5,0.5", "1,0,0,1", "x.py:Net", "os:abort", "tests.x:y", "../", "-" * 300, "+" * 300,
-    "(" * 300, "a" * 20000,
+    *["+", "(", ")", "=", ",", ".", ":", "-", "_", "/", "0", "1", "2", "9", "a", "b"], " ", "\n", "\0",
+    "\x1b[31m", "é", "\udc80", "\u202e", "٣", "=cmd|' /C calc'!A0", "<script>alert(1)</script>", "mlp",
+    "linear", "poly2", "random-forest", "svc-platt", "oracle", "prior", "transformer", "resnet", "maxout",
+    "polynomial", "rbf", "gaussian-mixture", "swiglu", "cnn", "fourier", "width=", "depth=", "degree=",
+    "heads=", "units=", "activation=", "blocks=", "n_estimators=", "1e308", "1e-320", "nan", "inf", "-1",
+    "true", "none", "999999999", "123456789012345678901234567890", "9" * 400, "9" * 5000, "+focal(",
+    "+label-smoothing(", "+mixup(", "+lr(", "+batch(", "+sgd", "+cosine", "+ema(", "+ensemble(",
+    "+mc-dropout(", "+dropout(", "+temperature", "+isotonic", "+sigmoid", "+weight-decay(", "samples=",
+    "gamma=", "learning_rate=", "xor-2d", "gauss-nested", "gauss-shared-d8", "digits", "+nuisance(",
+    "+label-noise(", "+prior-shift(", "+linear-map(", "+random-linear-map(", "0.5,0.5", "1,0,0,1",
+    "x.py:Net", "os:abort", "tests.x:y", "../", "-" * 300, "+" * 300, "(" * 300, "a" * 20000,
 )  # fmt: skip
 
 
@@ -209,13 +243,16 @@ def bytes_of(text):
 
 
 ARCHITECTURES = (
-    "mlp(width=9, depth=2, activation=relu)+focal(2)+lr(0.1)", "resnet(9,2)+sgd+cosine+batch(9)", "linear+ema(0.9)",
-    "transformer(width=2,heads=2)+mc-dropout(0.1, samples=9)", "random-forest(n_estimators=9)+isotonic", "oracle",
-    "polynomial(degree=2)+label-smoothing(0.1)+temperature", "maxout(9)+mixup(0.2)+ensemble(2)", "x.py:Net(a=1)+sgd",
+    "mlp(width=9, depth=2, activation=relu)+focal(2)+lr(0.1)", "resnet(9,2)+sgd+cosine+batch(9)",
+    "linear+ema(0.9)", "transformer(width=2,heads=2)+mc-dropout(0.1, samples=9)",
+    "random-forest(n_estimators=9)+isotonic", "oracle",
+    "polynomial(degree=2)+label-smoothing(0.1)+temperature", "maxout(9)+mixup(0.2)+ensemble(2)",
+    "x.py:Net(a=1)+sgd",
 )  # fmt: skip
 TASKS = (
-    "xor-2d+nuisance(9)+label-noise(0.1)", "gauss-nested+prior-shift(0.5,0.5)+linear-map(2)", "xor-2d+linear-map(1,0,0,1)",
-    "digits+random-linear-map(9)+label-noise(0.1)", "gauss-shared-d8+random-linear-map(1)+nuisance(2)+nuisance(2)",
+    "xor-2d+nuisance(9)+label-noise(0.1)", "gauss-nested+prior-shift(0.5,0.5)+linear-map(2)",
+    "xor-2d+linear-map(1,0,0,1)", "digits+random-linear-map(9)+label-noise(0.1)",
+    "gauss-shared-d8+random-linear-map(1)+nuisance(2)+nuisance(2)",
 )  # fmt: skip
 SUITE = b"""name = "x"
 protocol = "stream"
@@ -229,10 +266,16 @@ TARGETS = {
     "architecture": lambda data: architecture(text_of(data)),
     "task": lambda data: task(text_of(data)),
     "suite": suite,
+    "text": lambda data: text(text_of(data)),
+    "manifest": manifest,
+    "run": run,
 }
 SEEDS = {
     "architecture": [bytes_of(name) for name in ARCHITECTURES],
     "task": [bytes_of(name) for name in TASKS],
+    "manifest": [
+        b'{"command": "runner", "wall_seconds": 1.5, "started": "2026-01-01T00:00:00+00:00", "versions": {}}'
+    ],
     "suite": [SUITE, SUITE + b'[quick]\nbudgets = [64]\nseeds = 1\ntitle = "a"\n'],
 }
 

@@ -1,0 +1,40 @@
+"""Text in CSV files that a spreadsheet takes as text: what comes from data may not be run there."""
+
+from __future__ import annotations
+
+import re
+
+import pandas as pd
+
+# How a formula begins (OWASP, CSV injection), full-width signs too, which some versions read alike.
+_FORMULA = re.compile("^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf")
+
+
+def text(cell: str) -> str:
+    """A text with an apostrophe before it where a spreadsheet would run it, and without control characters.
+
+    A carriage return would begin a new row, for readers and writers who don't agree whether it does.
+    """
+    plain = cell if cell.isprintable() else "".join(_plain(sign) for sign in cell)
+    risky = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
+    return f"'{plain}" if risky else plain
+
+
+def harmless(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose texts, and headings, are harmless in a spreadsheet; numbers stay as they are."""
+    texts = {}
+    for place, name in enumerate(frame.columns):
+        column = frame.iloc[:, place]
+        if pd.api.types.is_numeric_dtype(column):
+            continue
+        changed = {each: text(each) for each in column.dropna().unique() if isinstance(each, str)}
+        changed = {old: new for old, new in changed.items() if old != new}
+        if changed:
+            texts[name] = [changed.get(each, each) for each in column]
+    headings = {name: text(name) for name in frame.columns if isinstance(name, str)}
+    return frame.assign(**texts).rename(columns=headings)
+
+
+def _plain(sign: str) -> str:
+    return sign if sign.isprintable() or sign == "\n" else "�"
