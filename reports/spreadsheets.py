@@ -8,14 +8,17 @@ import pandas as pd
 
 # How a formula begins (OWASP, CSV injection), full-width signs too, which some versions read alike.
 _FORMULA = re.compile("^[=+\\-@\t\r\uff1d\uff0b\uff0d\uff20]")
+LONGEST_CELL = 32_767  # characters, of which a spreadsheet takes no more
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf")
 
 
 def text(cell: str) -> str:
-    """A text with an apostrophe before it where a spreadsheet would run it, and without control characters.
+    """A text as a cell that a spreadsheet doesn't run: with an apostrophe before it where it would.
 
-    A carriage return would begin a new row, for readers and writers who don't agree whether it does.
+    Control characters are replaced, and it is cut where it is longer than a cell may be. A carriage return
+    would begin a new row, for readers and writers who don't agree whether it does.
     """
+    cell = cell if len(cell) < LONGEST_CELL else cell[: LONGEST_CELL - 2] + "…"
     plain = cell if cell.isprintable() else "".join(_plain(sign) for sign in cell)
     risky = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
     return f"'{plain}" if risky else plain

@@ -24,10 +24,11 @@ if __name__ == "__main__":
 
 LONGEST_LINE = 700  # characters of an error
 CPU_SECONDS = 1.0
+PAGES_SECONDS = 30.0  # of what is made from a whole run
 MEMORY = 2 * 2**30  # bytes beyond what the process has, for the fuzzer
 DEEDS = re.compile(
     r"subprocess\.|socket\.|os\.(system|exec|fork|spawn|posix_spawn|remove|rename|rmdir|mkdir|link|symlink|chmod"
-    r"|truncate|kill|startfile)|shutil\.|pickle\.|marshal\.load|ctypes\.dlopen|webbrowser"
+    r"|truncate|kill|startfile)|shutil\.|pickle\.|ctypes\.dlopen|webbrowser"
 )
 
 
@@ -200,7 +201,8 @@ def manifest(data):
         (Path(folder) / "manifest.json").write_bytes(data)
         found = refused(read_manifest, Path(folder))
     if found is not None:
-        with watched(), bounded():
+        hostile_run.summarised()
+        with watched(), bounded(PAGES_SECONDS):
             hostile_run.check_manifest(found)
             started(hostile_run.source(found))
 
@@ -304,7 +306,7 @@ def main():
     flags = [
         f"-max_total_time={options.seconds}",
         "-max_len=2048",
-        "-timeout=20",
+        "-timeout=300",
         f"-artifact_prefix={folder}/",
     ]
     atheris.Setup([sys.argv[0], *flags, str(folder)], TARGETS[options.target])

@@ -301,4 +301,5 @@ def check_manifest(manifest):
     run = run_of(results, summary)
     check_page("method", page_text_of(run, method.page(run)), usual)
     text = markdown_text(results, summary)
-    assert markdown_outline(text)["table_open", "table", "", ""] == 3 and not UNSHOWN.search(text)
+    assert markdown_outline(text) == markdown_outline(markdown_text(summarised()[0], summary))
+    assert not UNSHOWN.search(text)

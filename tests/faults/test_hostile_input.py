@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 import os
 import time
 from pathlib import Path
@@ -15,7 +16,8 @@ from hypothesis import strategies as st
 
 from benchmarks import grammar, registry
 from benchmarks.errors import LONGEST_LINE, Refused, one_line
-from reports import spreadsheets
+from reports import numbers, spreadsheets
+from reports.pages import method
 from reports.pages.page import slug
 from runner.run import RunError, read_manifest
 from suites import suite as suites
@@ -284,6 +286,14 @@ def test_names_that_begin_alike_have_data_of_their_own():
     )
 
 
+@pytest.mark.parametrize(
+    "seconds", ["Infinity", "1" + "0" * 400, "1e300", "-1e308", "NaN", "true", '"1 h"', "[1]"]
+)
+def test_a_manifest_of_any_duration_is_shown(seconds):
+    assert numbers.seconds(json.loads(seconds)) in ("–", "1.0 s", "1 s")  # noqa: RUF001 (a blank's dash)
+    assert method._facts({"wall_seconds": json.loads(seconds)}) is not None
+
+
 @pytest.fixture(scope="module")
 def run():
     """What checks a run of given names."""
@@ -301,9 +311,7 @@ def test_a_run_of_hostile_names_is_shown_as_the_text_that_it_is(run):
 def test_runs_of_any_names_are_shown_as_the_text_that_they_are(run):
     for place in range(len(PAYLOADS)):
         run(PAYLOADS[place:] + PAYLOADS[:place])
-    settings(LONG, max_examples=100)(
-        given(st.lists(TEXTS, min_size=1, max_size=30))(lambda payloads: run(payloads))
-    )()
+    settings(LONG, max_examples=100)(given(st.lists(TEXTS, min_size=1, max_size=30))(run.__call__))()
 
 
 def test_a_registered_name_can_not_hold_what_a_spreadsheet_runs():
