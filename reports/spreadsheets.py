@@ -15,13 +15,12 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf")
 def text(cell: str) -> str:
     """A text as a cell that a spreadsheet doesn't run: with an apostrophe before it where it would.
 
-    Control characters are replaced, and it is cut where it is longer than a cell may be. A carriage return
-    would begin a new row, for readers and writers who don't agree whether it does.
+    It is cut where it is longer than a cell may be. A carriage return is replaced: it would begin a new row,
+    for readers and writers who don't agree whether it does. All else reads back as it was.
     """
     cell = cell if len(cell) < LONGEST_CELL else cell[: LONGEST_CELL - 2] + "…"
-    plain = cell if cell.isprintable() else "".join(_plain(sign) for sign in cell)
     risky = _FORMULA.match(cell) and not _NUMBER.fullmatch(cell)
-    return f"'{plain}" if risky else plain
+    return ("'" if risky else "") + cell.replace("\r", "�")
 
 
 def harmless(frame: pd.DataFrame) -> pd.DataFrame:
@@ -37,7 +36,3 @@ def harmless(frame: pd.DataFrame) -> pd.DataFrame:
             texts[name] = [changed.get(each, each) for each in column]
     headings = {name: text(name) for name in frame.columns if isinstance(name, str)}
     return frame.assign(**texts).rename(columns=headings)
-
-
-def _plain(sign: str) -> str:
-    return sign if sign.isprintable() or sign == "\n" else "�"
