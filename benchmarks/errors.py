@@ -57,6 +57,12 @@ def hint(name: str, known: Iterable[str]) -> str:
     return f"did you mean {' or '.join(near)}?" if near else f"known: {there}{more}"
 
 
+def visible(text: str) -> str:
+    """Return a text of several lines without control characters, which could steer a terminal."""
+    lines = ("".join(sign if sign.isprintable() else "�" for sign in line) for line in text.split("\n"))
+    return "\n".join(lines)
+
+
 def one_line(text: str) -> str:
     """Return a text as one line without control characters, its long words and itself cut in the middle."""
     text = _cut(text, 100 * LONGEST_LINE)  # first of all: what follows takes its time

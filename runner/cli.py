@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from benchmarks.errors import one_line
+from benchmarks.errors import one_line, visible
 from runner import cli_errors
 from runner.cli_compare import compare, diff
 from runner.publish import publish
@@ -218,7 +218,7 @@ def list_(kind: str, task: str | None, as_json: bool) -> None:
         return
     import shutil
 
-    click.echo(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    click.echo(visible(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)))
     if note := footnote(kind):
         click.echo(note)
 
@@ -237,7 +237,8 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
 
     names = list(dict.fromkeys(tasks or TASKS))
     results = verifying.verify_all(names, _cores(), verifying.progress(len(names)))
-    click.echo(json.dumps(verifying.rows(results), indent=2) if as_json else verifying.table(results))
+    shown = json.dumps(verifying.rows(results), indent=2) if as_json else visible(verifying.table(results))
+    click.echo(shown)
     sys.exit(CHECK_FAILED if any(result.failed for result in results) else FINE)
 
 

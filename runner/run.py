@@ -16,7 +16,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmarks.errors import Refused
+from benchmarks.errors import Refused, visible
 from reports.results import Results
 from runner import plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
@@ -136,7 +136,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 def say(message: str) -> None:
     """Tell the user something beside the results, on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible(message), file=sys.stderr, flush=True)
 
 
 def count(number: int, word: str) -> str:

@@ -113,13 +113,13 @@ def _blank(chart, csv):
     return svg._figure(chart, csv, svg._spec(chart), '<svg viewBox="0 0 1 1"></svg>')
 
 
-def site(results, title):
-    """Return the files of a site of one run, {path: text}."""
+def site(results, title, static=False):
+    """Return the files of a site of one run, {path: text}; static: those that all sites share too."""
     source = Source(
         results.suite, results.manifest, tuple(results.suite["architectures"]), "1" * 16, lambda: results
     )
     made = publication.site_files([source], title, "https://example.org/bench/")
-    return {f"site/{name}": text for name, text in made if not name.startswith("static/")}
+    return {f"site/{name}": text for name, text in made if static or not name.startswith("static/")}
 
 
 class Outline(HTMLParser):

@@ -15,11 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from benchmarks import grammar, registry
-from benchmarks.errors import LONGEST_LINE, Refused, one_line
+from benchmarks.errors import LONGEST_LINE, Refused, UnknownName, one_line
+from benchmarks.task import TaskError
 from reports import numbers, spreadsheets
 from reports.pages import method
 from reports.pages.page import slug
-from runner.run import RunError, read_manifest
+from runner.plan import Trial
+from runner.records import TrialResult
+from runner.run import RunError, read_manifest, say
 from suites import suite as suites
 from suites.files import MOST_BYTES
 from suites.suite import SuiteError, read
@@ -228,6 +231,29 @@ def test_an_error_is_one_short_line(text, times):
     assert len(line) <= LONGEST_LINE and line.isprintable()
     fuzz.one_line(str(Refused(f"somewhere: expected this, found {text * times!r}")))
     assert one_line("file a  b: expected") == "file a  b: expected"
+
+
+def test_what_somebody_elses_code_says_steers_no_terminal_and_no_report(tmp_path, capsys):
+    said = "\x1b]0;title\x07\x1b[31m" + "long " * 1_000
+    result = TrialResult(Trial("t", "a", 0, "", "", (64,)))
+    result.blank(64, "failed", said)
+    reason = result.records[0].reason
+    assert reason.isprintable() and len(reason) <= LONGEST_LINE
+    say(f"warning: {said}\nand more")
+    assert [line.isprintable() for line in capsys.readouterr().err.split("\n")] == [True] * 3
+    with pytest.raises(UnknownName) as error:
+        registry.task(plug_in(tmp_path, f"raise RuntimeError({said!r})"))
+    fuzz.one_line(str(error.value))
+    with pytest.raises(TaskError) as refused:
+        registry.task(plug_in(tmp_path, f"def x():\n    raise RuntimeError({said!r})"))
+    fuzz.one_line(str(refused.value))
+
+
+def plug_in(folder, text):
+    """Return the name of a plug-in of such a text."""
+    path = folder / f"own{len(list(folder.iterdir()))}.py"
+    path.write_text(text)
+    return f"{path}:x"
 
 
 @pytest.mark.parametrize(
