@@ -55,13 +55,8 @@ def synthetic():
         records=records[kept],
         tasks=whole.tasks.loc[tasks],
         architectures=whole.architectures.loc[rows].assign(limit="a limit", base="b", recipes=[["r"]] * 4),
-        pictures={task: _few(whole.pictures[task], networks, budgets) for task in tasks},
+        pictures={task: whole.pictures[task] for task in tasks},
     )
-
-
-def _few(picture, networks, budgets):
-    kept = {key: q for key, q in picture.outputs.items() if key[0] in networks and key[1] in budgets}
-    return dataclasses.replace(picture, outputs=kept)
 
 
 def renamed(results, text):
@@ -69,12 +64,10 @@ def renamed(results, text):
     learned = {name: text(name) for name in results.suite["architectures"]}
     names = learned | {name: name for name in results.suite["reference"]}
     tasks = {name: text(name) for name in results.suite["tasks"]}
-    pictures = {
-        tasks[task]: dataclasses.replace(
-            picture, outputs={(names[name], budget): q for (name, budget), q in picture.outputs.items()}
-        )
-        for task, picture in results.pictures.items()
-    }
+    pictures = {}
+    for task, picture in results.pictures.items():
+        kept = {(names[key[0]], key[1]): q for key, q in picture.outputs.items() if key[0] in names}
+        pictures[tasks[task]] = dataclasses.replace(picture, outputs=kept)
     suite = results.suite
     records = results.records
     said = {reason: text(reason) for reason in records["reason"].unique() if reason}
