@@ -31,7 +31,7 @@ _MARKER = re.compile(r"^(\d{0,9})([-+](?=[-+\s]|$)|(?<=\d)[.)](?=\s|$))")  # beg
 _UNSHOWN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
-LONGEST_TEXT = 5_000  # characters of one text on a page
+LONGEST_TEXT = 5_000  # characters of one text in Markdown, or of a name on a page
 
 
 def markdown(text: object) -> str:
@@ -49,10 +49,10 @@ def _entity(found: re.Match[str]) -> str:
 
 
 def shown(value: object) -> object:
-    """A value as pages show it: text without what can't be shown, and no longer than anybody reads."""
+    """A value as pages show it: text without what can't be shown."""
     if type(value) is not str:  # Markup is made of texts that were here
         return value
-    return _UNSHOWN.sub("�", value if len(value) <= LONGEST_TEXT else value[:LONGEST_TEXT] + "…")
+    return _UNSHOWN.sub("�", value)
 
 
 def printable(text: object) -> str:

@@ -17,7 +17,7 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary, summarise
 from reports.pages.leaderboard import table_context
-from reports.plain import json_text, markdown, printable, section_table, shown, terminal_table
+from reports.plain import LONGEST_TEXT, json_text, markdown, printable, section_table, shown, terminal_table
 from reports.results import RECORD_COLUMNS, Results
 from reports.spreadsheets import harmless
 from reports.trials import in_order
@@ -124,7 +124,7 @@ def parts(name: str) -> Markup:
     """
     from markupsafe import Markup, escape
 
-    name = str(shown(name))
+    name = str(shown(name[:LONGEST_TEXT]))
     pieces = [piece for piece in re.split(r"(?=\+)|(?<=[:/])", name) if piece]
     if len(pieces) < 2 and len(name) <= LONGEST_PART:
         return escape(name)
