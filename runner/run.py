@@ -15,6 +15,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks.errors import Refused
 from reports.results import Results
 from runner import checkpoint, damage, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
@@ -27,9 +28,10 @@ from runner.train import LOST, SCRATCH, train
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
+MOST_MANIFEST = 8 * 2**20  # bytes
 
 
-class RunError(ValueError):
+class RunError(Refused):
     """A run can't start; the message says what was expected and found."""
 
 
@@ -123,7 +125,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(MOST_MANIFEST + 1)
+        if len(raw) > MOST_MANIFEST:
+            raise RunError(f"file {path}: expected at most {MOST_MANIFEST >> 20} MiB, found more")
+        found = json.loads(raw)
+    except RecursionError:
+        raise RunError(f"file {path}: expected a JSON object, found one nested too deep") from None
+    except RunError:
+        raise
     except ValueError as error:
         raise RunError(f"file {path}: expected JSON, found a syntax error: {error}") from None
     if not isinstance(found, dict):

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.errors import Refused
 from runner import checksum, kept
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
@@ -84,7 +85,7 @@ FROM task WHERE length(x) > 0
 """
 
 
-class StoreError(ValueError):
+class StoreError(Refused):
     """A results file can't be used; the message names it and says what was expected and found."""
 
 
