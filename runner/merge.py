@@ -9,6 +9,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+from benchmarks.errors import Refused
 from runner import damage, kept, schema, strangers
 from runner.merged import Merged, Run, Writer
 from runner.run import MANIFEST, RunError, locked, report
@@ -20,7 +21,7 @@ MOST_BYTES = 4 << 30  # of a results file
 MOST_TRIALS = 1_000_000
 
 
-class MergeError(ValueError):
+class MergeError(Refused):
     """Runs can't be merged; the message says which, what was expected and found."""
 
 
