@@ -80,11 +80,11 @@ def plan(suite: Suite, mode: str) -> list[Trial]:
 
     Raises PlanError where two names are one architecture.
     """
-    described = {task: _described(task) for task in suite.tasks}
+    laws = {task: described(task) for task in suite.tasks}
     each = tuple(suite.budgets)
     sets = [each] if suite.protocol == "stream" else [(budget,) for budget in each]
     trials = [
-        _trial(suite, task, described[task], name, seed, budgets, mode)
+        _trial(suite, task, laws[task], name, seed, budgets, mode)
         for name in [*suite.architectures, *suite.reference]
         for task in suite.tasks
         for seed in range(suite.seeds)
@@ -101,7 +101,7 @@ def plan(suite: Suite, mode: str) -> list[Trial]:
     return trials
 
 
-def _described(name: str) -> dict[str, Any]:
+def described(name: str) -> dict[str, Any]:
     """Return what a task is, as the part of a spec that is about it; anybody's own has a fingerprint.
 
     Registered tasks state a version and all that they are; a file may change without saying so.
