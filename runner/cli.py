@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from runner.cli_compare import compare, diff
+from runner.duration import Duration
 from runner.publish import publish
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ def cli() -> None:
 @click.option("--quick", is_flag=True, help="A few seeds and small budgets: seconds, in a folder of its own.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", show_default=True)
 @click.option("--jobs", type=click.IntRange(min=1), help="Worker processes. [default: number of cores]")
+@click.option("--dask", metavar="ADDRESS", help="Run on the Dask cluster with this scheduler instead.")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    help="End a stack that takes longer, such as 90s, 10m or 1h30m. [default: none]",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder. [default: runs/<suite>]")
 @click.option("--fresh", is_flag=True, help="Start over; earlier results are set aside, not destroyed.")
 @click.option(
@@ -97,20 +104,19 @@ def run(
     quick: bool,
     device: str,
     jobs: int | None,
+    dask: str | None,
+    timeout: float | None,
     output: Path | None,
     fresh: bool,
     dry_run: bool,
     form: str,
 ) -> None:
     """Train what a suite's folder lacks, score it exactly, and write its leaderboards."""
-    import signal
-
-    from runner import plan
+    from runner import interrupts, plan
     from runner import run as running
     from suites.suite import load, narrow
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, workers included
-
+    interrupts.install()
     suite = load(suite_name)
     grid = narrow(suite, tasks=tasks, architectures=architectures, budgets=budgets, seeds=seeds, quick=quick)
     options = running.Options(
@@ -120,6 +126,8 @@ def run(
         folder=output or Path("runs") / (suite.name + ("-quick" if quick else "")),
         fresh=fresh,
         quick=quick,
+        timeout=timeout,
+        dask=dask,
     )
     if dry_run:
         from runner.forecast import dry_run as foretold
@@ -142,7 +150,7 @@ def _run_and_show(suite: Suite, options: Options, form: str) -> int:
         trials = "1 trial" if outcome.failed == 1 else f"{outcome.failed} trials"
         running.say(f"{trials} failed; the report says why")
     running.say(f"report: {options.folder / 'report' / 'index.html'}")
-    return TRIALS_FAILED if outcome.failed or outcome.died else FINE
+    return TRIALS_FAILED if outcome.failed else FINE
 
 
 def _device(name: str) -> str:

@@ -1,92 +1,144 @@
-"""Where stacks run: in this process, or side by side in local worker processes."""
+"""What runs stacks, and what becomes of those whose worker dies: tried again, then halved to the culprit."""
 
 from __future__ import annotations
 
-import contextlib
-import queue
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
-from concurrent.futures.process import BrokenProcessPool
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, TypeAlias
 
-from runner.records import TrialResult
+from runner.records import TrialResult, unscored
 from runner.stacks import Stack
-from runner.workers import CONTEXT, ONE_THREAD, environment, workers
 
-Progress = Callable[[int, float], None]  # called with a stack's number and the share of it done since
-Outcome = tuple[int, list[TrialResult], dict[str, str]]  # a stack's number, its results, its environment
+TRIES = 2  # of a whole stack, and of a single trial, before its worker's death is put down to it
 
-
-class WorkerDied(RuntimeError):
-    """A worker process ended before its stack did; the message says what can be done."""
+Progress: TypeAlias = Callable[[int, float], None]  # called with a ticket and the share of it done since
+Tell: TypeAlias = Callable[[str], None]  # called with a line for the user
 
 
-def run_stacks(stacks: Sequence[Stack], jobs: int, progress: Progress) -> Iterator[Outcome]:
-    """Run every stack on one thread each, and yield each outcome the moment it is there.
+class WorkersFail(ValueError):
+    """No stack can be run, whatever is in it; the message says why and what can be done."""
 
-    With one job the stacks run in this process, one after the other. Raises WorkerDied.
+
+@dataclass(frozen=True)
+class Done:
+    """A stack ran to its end; environment: what its numbers' last bits depend on."""
+
+    results: list[TrialResult]
+    environment: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Died:
+    """The worker that ran a stack is gone; reason: how it went."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class TimedOut:
+    """A stack took longer than it may; reason: how long that is."""
+
+    reason: str
+
+
+Ending: TypeAlias = Done | Died | TimedOut
+
+
+class Executor(Protocol):
+    """Runs stacks somewhere, in the order in which they are handed in, each under a ticket."""
+
+    def submit(self, ticket: int, stack: Stack) -> None: ...  # noqa: D102
+
+    def ended(self, seconds: float) -> list[tuple[int, Ending]]:
+        """Return what has ended, waiting so long at most; raises WorkersFail."""
+        ...
+
+
+class Finished(NamedTuple):
+    """Results to store: the number of their stack, and whether it was the last of them."""
+
+    number: int
+    results: list[TrialResult]
+    environment: dict[str, str]
+    last: bool
+
+
+class Attempt(NamedTuple):
+    """A stack, or a part of one, that is to run: the number of the whole stack, and which try it is."""
+
+    number: int
+    stack: Stack
+    tried: int = 1
+
+
+class Attempts:
+    """Which stacks are to run, are running and have to run again; a ticket is the number of an attempt."""
+
+    def __init__(self, stacks: Sequence[Stack], progress: Progress) -> None:
+        """progress: told the number of a stack and the share of it that was done since the last call."""
+        self._stacks, self._told = stacks, progress
+        self._attempts: list[Attempt] = []
+        self._left = Counter(range(len(stacks)))  # parts of each stack that haven't ended
+
+    def progress(self, ticket: int, share: float) -> None:
+        """Pass on the share of an attempt that was done as the share of its stack."""
+        number, part, _ = self._attempts[ticket]
+        self._told(number, share * len(part.trials) / len(self._stacks[number].trials))
+
+    def run(self, executor: Executor) -> Iterator[Finished]:
+        """Run every stack and yield what ends the moment it does, the costliest first.
+
+        Interrupted, it yields what has ended meanwhile. Raises WorkersFail.
+        """
+        for number, stack in enumerate(self._stacks):
+            self._submit(executor, Attempt(number, stack))
+        try:
+            while +self._left:
+                for ticket, ending in executor.ended(0.2):
+                    yield from self._finished(executor, self._attempts[ticket], ending)
+        except KeyboardInterrupt:
+            for ticket, ending in executor.ended(0.0):
+                if isinstance(ending, Done):
+                    yield from self._finished(executor, self._attempts[ticket], ending)
+            raise
+
+    def _submit(self, executor: Executor, attempt: Attempt) -> None:
+        self._attempts.append(attempt)
+        executor.submit(len(self._attempts) - 1, attempt.stack)
+
+    def _finished(self, executor: Executor, attempt: Attempt, ending: Ending) -> Iterator[Finished]:
+        number, stack, tried = attempt
+        if isinstance(ending, Died) and (again := _again(attempt)):
+            self._left[number] += len(again) - 1
+            for each in again:
+                self._submit(executor, each)
+            return
+        if isinstance(ending, Done):
+            results, environment = ending.results, ending.environment
+        else:
+            from runner import provenance
+
+            timed_out = isinstance(ending, TimedOut)
+            reason = ending.reason if timed_out else f"{ending.reason}, {tried} times"
+            results = unscored(stack.trials, "timeout" if timed_out else "failed", reason, again=True)
+            environment = provenance.environment(stack.device)
+        self._left[number] -= 1
+        yield Finished(number, results, environment, last=not self._left[number])
+
+
+def _again(attempt: Attempt) -> list[Attempt]:
+    """Return what to run after a worker's death: the same once more, then halves; nothing of a culprit.
+
+    Halves aren't tried twice, so that a trial that kills its workers is found after few deaths; one that is
+    alone is, because its worker may have died of something else.
     """
-    if jobs == 1 or len(stacks) == 1:
-        for number, stack in enumerate(stacks):
-            yield number, *_work(stack, lambda share, number=number: progress(number, share))  # type: ignore[misc]
-    else:
-        yield from _side_by_side(stacks, min(jobs, len(stacks)), progress)
-
-
-def _side_by_side(stacks: Sequence[Stack], jobs: int, progress: Progress) -> Iterator[Outcome]:
-    shares: Any = CONTEXT.Queue()
-    with environment(ONE_THREAD), workers(jobs, _start_worker, shares) as pool:
-        running = {pool.submit(_work_in_pool, number, stack): number for number, stack in enumerate(stacks)}
-        while running:
-            finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
-            _pass_on(shares, progress)
-            # Those that have a result first: what they trained is kept whatever became of the others.
-            for future in sorted(finished, key=lambda future: future.exception() is not None):
-                number = running.pop(future)
-                yield number, *_result(future, stacks[number])
-
-
-def _result(future: Future[Any], stack: Stack) -> tuple[list[TrialResult], dict[str, str]]:
-    try:
-        results, environment = future.result()
-    except BrokenProcessPool:
-        raise WorkerDied(
-            f"a worker process died while {stack.architecture} or a stack beside it trained (killed, perhaps"
-            " for memory); the finished trials are kept, and the same command goes on from there"
-        ) from None
-    return results, environment
-
-
-def _pass_on(shares: Any, progress: Progress) -> None:
-    with contextlib.suppress(queue.Empty):
-        while True:
-            progress(*shares.get_nowait())
-
-
-_shares: Any = None  # a worker's end of the queue; set when it starts
-
-
-def _start_worker(shares: Any) -> None:
-    global _shares  # noqa: PLW0603 (a worker has one queue for its whole life, handed over at its start)
-    _shares = shares
-
-
-def _work_in_pool(number: int, stack: Stack) -> tuple[list[TrialResult], dict[str, str]]:
-    return _work(stack, lambda share: _shares.put((number, share)))
-
-
-def _work(stack: Stack, progress: Callable[[float], None]) -> tuple[list[TrialResult], dict[str, str]]:
-    """Run one stack on one thread, so that its numbers don't depend on how many cores there are."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    from runner import provenance
-    from runner.scoring import run_stack
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            return run_stack(stack, progress), provenance.environment(stack.device)
-    finally:
-        torch.set_num_threads(before)
+    number, stack, tried = attempt
+    alone = len(stack.trials) == 1
+    if tried < TRIES:
+        return [Attempt(number, stack, tried + 1)]
+    if alone:
+        return []
+    half = len(stack.trials) // 2
+    parts = [replace(stack, trials=each) for each in (stack.trials[:half], stack.trials[half:])]
+    return [Attempt(number, part, 1 if len(part.trials) == 1 else TRIES) for part in parts]

@@ -17,10 +17,10 @@ QUIET_SECONDS = 30
 
 
 class Meter(Protocol):
-    """Told of each share of a stack that was done, and of each stack that has ended."""
+    """Told of each share of a stack that was done, and of each stack, or part of one, that has ended."""
 
     def advance(self, number: int, share: float) -> None: ...  # noqa: D102
-    def finished(self, number: int, note: str) -> None: ...  # noqa: D102
+    def finished(self, number: int, note: str, *, last: bool) -> None: ...  # noqa: D102
 
 
 @contextmanager
@@ -76,9 +76,10 @@ class _Bar:
         steps = f"{self._steps:,.0f} of {self._all_steps:,}"
         self._bar.update(self._task, advance=share * stack.cost, steps=steps)
 
-    def finished(self, number: int, note: str) -> None:
-        self.advance(number, 1.0)
-        self._ended += 1
+    def finished(self, number: int, note: str, *, last: bool) -> None:
+        if last:
+            self.advance(number, 1.0)
+            self._ended += 1
         self._bar.update(self._task, count=f"{self._ended}/{len(self._stacks)}")
         self._bar.console.print(f"  {note}", style="dim", highlight=False, markup=False)
 
@@ -96,9 +97,10 @@ class _Lines:
         if time.monotonic() - self._last >= QUIET_SECONDS:
             self._say(f"{min(self._done / self._total, 1):.0%} of the work done")
 
-    def finished(self, number: int, note: str) -> None:
-        self._done += self._shares.add(number, 1.0) * self._stacks[number].cost
-        self._ended += 1
+    def finished(self, number: int, note: str, *, last: bool) -> None:
+        if last:
+            self._done += self._shares.add(number, 1.0) * self._stacks[number].cost
+            self._ended += 1
         self._say(f"[{self._ended}/{len(self._stacks)}] {note}")
 
     def _say(self, what: str) -> None:

@@ -38,7 +38,7 @@ class Record:
 
 @dataclass
 class TrialResult:
-    """A finished trial: status "ok", "failed" or "skipped".
+    """A finished trial: status "ok", "failed", "timeout" or "skipped".
 
     curves and predictions: {budget: log q (m, k)} at the curve's points and at the representatives of P(x),
     float32, but float16 on a plane's grid: a thousandth of log q is more than a picture shows. note: what to
@@ -55,7 +55,7 @@ class TrialResult:
     def status(self) -> str:
         """The worst status of its records."""
         found = {record.status for record in self.records}
-        return next((status for status in ("failed", "skipped") if status in found), "ok")
+        return next((status for status in ("failed", "timeout", "skipped") if status in found), "ok")
 
     def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
         """Record that a budget has no number, why, and whether a run should try it again."""
@@ -110,6 +110,20 @@ class Rows:
         scoring = Scoring()
         scoring.add(self, budget, log_q, **measured)
         scoring.finish()
+
+
+def unscored(trials: Sequence[Trial], status: str, reason: str, *, again: bool) -> list[TrialResult]:
+    """Return results that have no numbers, and why, in the order of a stack's: twins behind all others."""
+    rows = [Rows.of(trial) for trial in trials]
+    for row in rows:
+        for budget in row.own.trial.budgets:
+            row.blank(budget, status, reason, again=again)
+    return in_order(rows)
+
+
+def in_order(rows: Sequence[Rows]) -> list[TrialResult]:
+    """Return the results of a stack's trials, twins behind all others."""
+    return [each.own for each in rows] + [each.twin for each in rows if each.twin]
 
 
 class Found(NamedTuple):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,11 +17,13 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks import registry
+from benchmarks.tasks import transforms
 from reports.results import Results
-from runner import plan, provenance
+from runner import interrupts, local, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
-from runner.executors import WorkerDied, run_stacks
+from runner.executors import Attempts, Executor, Progress
 from runner.plan import Trial
 from runner.progress import meter
 from runner.records import TrialResult
@@ -29,6 +32,8 @@ from runner.store import FILE, Store, set_aside
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
+LOST = {"failed": "failed", "timeout": "timed out"}  # how a trial ends that should have numbers
+SCRATCH = "examples-"  # begins the name of the folder where stacks share examples
 
 
 class RunError(ValueError):
@@ -37,7 +42,11 @@ class RunError(ValueError):
 
 @dataclass(frozen=True)
 class Options:
-    """How to run a suite: mode "compiled" or "eager", device "cpu" or "cuda", worker processes, folder."""
+    """How to run a suite: mode "compiled" or "eager", device "cpu" or "cuda", worker processes, folder.
+
+    timeout: seconds that a stack may take, None for no bound; dask: address of a cluster's scheduler that
+    runs the stacks in place of local processes.
+    """
 
     mode: str
     device: str
@@ -45,15 +54,16 @@ class Options:
     folder: Path
     fresh: bool = False
     quick: bool = False
+    timeout: float | None = None
+    dask: str | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves to show: its frames, failed trials, and whether a worker died."""
+    """What a run leaves to show: its frames, and how many trials failed."""
 
     results: Results
     failed: int
-    died: bool
 
 
 def run(suite: Suite, options: Options) -> Outcome:
@@ -69,11 +79,11 @@ def run(suite: Suite, options: Options) -> Outcome:
         todo = plan.missing(trials, store.done())
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        died = not _train(store, stacks, options)
+        _train(store, stacks, options)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
-    return Outcome(found, failed=_failed(found), died=died)
+    return Outcome(found, failed=_failed(found))
 
 
 def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
@@ -102,6 +112,8 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"folder {folder}: expected one to write to, found: {error.strerror}") from None
     try:
+        for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         lock.release()
@@ -154,44 +166,65 @@ def stacks_of(
     )
 
 
-def _train(store: Store, stacks: list[Stack], options: Options) -> bool:
-    """Run the stacks and store each the moment it ends; return False where a worker died."""
+def _train(store: Store, stacks: list[Stack], options: Options) -> None:
+    """Run the stacks and store what ends the moment it does."""
     if not stacks:
-        return True
+        return
     said: set[str] = set()
     before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
-        with meter(stacks) as progress, TemporaryDirectory(prefix="examples-", dir=options.folder) as folder:
+        with (
+            interrupts.held(),
+            meter(stacks) as progress,
+            TemporaryDirectory(prefix=SCRATCH, dir=options.folder) as folder,
+        ):
             sharing = shared_examples(stacks, str(Path(folder).resolve()))
-            for number, results, environment in run_stacks(sharing, options.jobs, progress.advance):
-                store.add(results, environment)
-                _say_once(said, results)
-                failed = sum(result.status == "failed" for result in results)
-                note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
-                progress.finished(number, note + (f", {failed} failed" if failed else ""))
-    except WorkerDied as error:
-        say(f"error: {error}")
-        return False
+            attempts = Attempts(sharing, progress.advance)
+            with _executor(sharing, options, attempts.progress) as executor:
+                for number, results, environment, last in attempts.run(executor):
+                    store.add(results, environment)
+                    _say_once(said, results)
+                    note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
+                    for status, words in LOST.items():
+                        lost = sum(result.status == status for result in results)
+                        note += f", {lost} {words}" if lost else ""
+                    progress.finished(number, note, last=last)
     except KeyboardInterrupt:
-        done = len(store.done())
         say(
-            f"\ninterrupted: {done} finished trials are kept in {store.path};"
+            f"interrupted: {len(store.done())} finished trials are kept in {store.path};"
             " the same command goes on from there"
         )
         raise
     finally:
         store.describe({"wall_seconds": before + time.monotonic() - clock})
-    return True
+
+
+def _executor(stacks: list[Stack], options: Options, progress: Progress) -> AbstractContextManager[Executor]:
+    """Return where to run stacks; with one job and nothing of somebody else's in them, in this process."""
+    if options.dask is not None:
+        from runner import cluster
+
+        return cluster.connected(options.dask, options.timeout, progress, say)
+    if options.jobs == 1 and options.timeout is None and not any(map(_others, stacks)):
+        return local.inline(progress)
+    return local.processes(min(options.jobs, len(stacks)), options.timeout, progress, say)
+
+
+def _others(stack: Stack) -> bool:
+    """Return whether somebody else's code takes part in a stack: it may end its process or never return."""
+    names = {trial.task for trial in stack.trials}
+    ours = all(transforms.split(name)[0] in registry.TASKS for name in names)
+    return not ours or bool(registry.source(stack.architecture.removesuffix(plan.CORRECTED)))
 
 
 def _say_once(said: set[str], results: list[TrialResult]) -> None:
     """Pass on what is to be said of how trials were trained, and the first reason of a row's failures."""
     for result in results:
         row = result.trial.architecture
-        reasons = [record.reason for record in result.records if record.status == "failed"]
+        ends = [(LOST[each.status], each.reason) for each in result.records if each.status in LOST]
         for key, note in (
             (result.note, result.note),
-            (row, f"{row} failed: {reasons[0]}" if reasons else ""),
+            (row, f"{row} {': '.join(ends[0])}" if ends else ""),
         ):
             if note and key not in said:
                 said.add(key)
@@ -253,7 +286,7 @@ def _failed(results: Results) -> int:
 
     A reference row without a maximum says something about the data, not about the run.
     """
-    bad = results.records[results.records["status"].isin(["failed", "timeout"])]
+    bad = results.records[results.records["status"].isin(list(LOST))]
     bad = bad[~bad["architecture"].isin(results.suite["reference"])]
     return len(bad[["task", "architecture", "seed"]].drop_duplicates())
 

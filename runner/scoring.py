@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,7 +17,7 @@ from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
 from runner.data import Examples
 from runner.plan import CompileFailed, Trial
-from runner.records import Rows, TrialResult, evaluation_of, predicted
+from runner.records import Rows, TrialResult, evaluation_of, in_order, predicted, unscored
 from runner.stacks import Stack
 
 Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
@@ -53,17 +54,16 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     """
     try:
         rows = _run(stack, progress)
-    except (Exception, SystemExit) as error:  # somebody's code may call sys.exit
+    except BaseException as error:  # somebody's code may call sys.exit
+        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+            raise  # a user's; in a worker, which takes none, it is somebody's code that raises it
         if (half := len(stack.trials) // 2) > 0 and not isinstance(error, CompileFailed):
             halves = [replace(stack, trials=part) for part in (stack.trials[:half], stack.trials[half:])]
             return [result for part in halves for result in run_stack(part, lambda _: None)]
-        rows = [Rows.of(trial) for trial in stack.trials]
-        skipped = isinstance(error, Skipped)
+        status = "skipped" if isinstance(error, Skipped) else "failed"
         again = not isinstance(error, Skipped | FitFailed)
-        for row in rows:
-            for budget in row.own.trial.budgets:
-                row.blank(budget, "skipped" if skipped else "failed", _reason(error), again=again)
-    return [each.own for each in rows] + [each.twin for each in rows if each.twin]
+        return unscored(stack.trials, status, _reason(error), again=again)
+    return in_order(rows)
 
 
 def _reason(error: BaseException) -> str:

@@ -132,7 +132,7 @@ class Store:
         may not, so the next run tries it again.
         """
         found: dict[str, set[int]] = {}
-        query = "SELECT DISTINCT trial, budget FROM record WHERE status != 'failed' OR NOT again"
+        query = "SELECT DISTINCT trial, budget FROM record WHERE NOT again"
         for trial, budget in self._db.execute(query):
             found.setdefault(trial, set()).add(budget)
         return found

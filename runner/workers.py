@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
@@ -18,9 +19,9 @@ CONTEXT = multiprocessing.get_context("spawn")
 
 
 @contextlib.contextmanager
-def workers(jobs: int, start: Callable[..., None] | None = None, *args: Any) -> Iterator[ProcessPoolExecutor]:
-    """A pool of workers that are gone when the block is left, however it is left; each calls start(*args)."""
-    pool = ProcessPoolExecutor(jobs, CONTEXT, initializer=_begin, initargs=(start, args))
+def workers(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """A pool of workers that are gone when the block is left, however it is left."""
+    pool = ProcessPoolExecutor(jobs, CONTEXT, initializer=begin)
     try:
         yield pool
         pool.shutdown()
@@ -45,16 +46,29 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
                 os.environ[name] = value
 
 
-def _begin(start: Callable[..., None] | None, args: tuple[Any, ...]) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the main process's to handle
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    if start is not None:
-        start(*args)
+def begin(output: Any = None) -> None:
+    """Make this process a worker: it ends with its parent and leaves Ctrl-C to it; output: where it prints.
+
+    With an output of its own it also leads a group of its own, so that what it starts can be ended with it.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, args=(output is not None,), daemon=True).start()
+    if output is None:
+        return
+    if hasattr(os, "setsid"):
+        os.setsid()
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    faulthandler.enable(all_threads=False)  # says where a segmentation fault was
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(leads: bool) -> None:
     """End this worker when the main process is gone, however it went: nobody would take the result."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
+        if leads and hasattr(os, "killpg"):
+            os.killpg(0, signal.SIGKILL)
         os._exit(1)

@@ -1,0 +1,33 @@
+"""Durations on the command line: 90s, 10m, 1h30m."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+FORM = re.compile("".join(rf"(?:(\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in SECONDS), re.ASCII)
+MOST = 365 * SECONDS["d"]
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg]
+    """Seconds as a number, of which `90`, `90s`, `10m`, `1h30m` and `0.5s` are ways to write some."""
+
+    name = "duration"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return what help shows in the place of a value."""
+        return "10m"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return a duration in seconds, more than none and a year at most."""
+        if isinstance(value, float):
+            return value
+        text = value.strip().lower()
+        found = FORM.fullmatch(text + "s" if text[-1:].isdigit() else text)
+        parts = found.groups() if found else ()
+        total = sum(float(part) * unit for part, unit in zip(parts, SECONDS.values(), strict=False) if part)
+        if not 0 < total <= MOST:
+            self.fail(f"expected a duration such as 90s, 10m or 1h30m, found {value[:40]!r}", param, ctx)
+        return total
