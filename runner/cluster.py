@@ -19,12 +19,15 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from benchmarks import shipping
 from runner import on_worker
-from runner.executors import Died, Done, Ending, TimedOut
+from reports.numbers import seconds as in_words
+from runner.executors import Died, Done, Ending, Executor, Progress, Tell, TimedOut, WorkersFail
+from runner.interrupts import released
 from runner.on_worker import Call, Unfit
 from runner.stacks import Stack
 
@@ -34,11 +37,16 @@ BACK_SECONDS = 60.0  # in which a worker that has gone may be started again by i
 LOOK_SECONDS = 0.5  # between looks at which workers there are
 LOSSES = 2  # workers that a stack may lose before it is suspected: machines of a cluster come and go
 
-Progress = Callable[[int, float], None]
-Tell = Callable[[str], None]
+
+def _is_there(module: str) -> Call:
+    return Call(bool, (Call(find_spec, (module,)),))
 
 
-class ClusterError(ValueError):
+# Asked before anything of ours is loaded there: Dask doesn't deliver the error where that can't be.
+QUESTIONS = (_is_there("runner"), _is_there("runner.on_worker"), Call(on_worker.introduce))
+
+
+class ClusterError(WorkersFail):
     """A Dask cluster can't be used; the message says what was expected and found."""
 
 
@@ -54,7 +62,7 @@ class _Worker:
 
 
 @contextlib.contextmanager
-def connected(address: str, timeout: float | None, progress: Progress, tell: Tell) -> Iterator[Stacks]:
+def connected(address: str, timeout: float | None, progress: Progress, tell: Tell) -> Iterator[Executor]:
     """An executor on the Dask cluster whose scheduler is at an address, such as tcp://10.0.0.1:8786.
 
     timeout: seconds that a stack may take on its worker. When the block is left, what was submitted is
@@ -141,7 +149,7 @@ class Stacks:
         """
         end = time.monotonic() + seconds
         while True:
-            if time.monotonic() >= self._looked + LOOK_SECONDS:
+            if seconds and time.monotonic() >= self._looked + LOOK_SECONDS:  # else the run is being ended
                 self._look()
             self._hear_all(min(end, self._looked + LOOK_SECONDS) - time.monotonic())
             if self._endings or time.monotonic() >= end:
@@ -160,7 +168,8 @@ class Stacks:
     def _hear_all(self, seconds: float) -> None:
         """Do what is to be done about all that was heard, and wait for the first of it."""
         with contextlib.suppress(Empty):
-            do, arguments = self._events.get(timeout=max(seconds, 0.0))
+            with released():
+                do, arguments = self._events.get(timeout=max(seconds, 0.0))
             while True:
                 do(*arguments)
                 do, arguments = self._events.get_nowait()
@@ -210,7 +219,7 @@ class Stacks:
             return
         for address, worker in list(self._workers.items()):
             if worker.since is not None and time.monotonic() > worker.since + self._timeout:
-                self._end(worker.ticket, TimedOut(f"took longer than {self._timeout:g} s"))
+                self._end(worker.ticket, TimedOut(f"its stack took longer than {in_words(self._timeout)}"))
                 self._drop(address)
                 threading.Thread(target=self._restart, args=(address,), daemon=True).start()
 
@@ -253,10 +262,10 @@ class Stacks:
                 if not self._waiting:
                     return
 
-    def _ask(self, address: str) -> None:
-        """Ask a new worker what is installed there."""
-        self._workers[address] = _Worker()
-        self._send(address, self._workers[address], Call(on_worker.introduce), self._introduced)
+    def _ask(self, address: str, question: int = 0) -> None:
+        """Ask a new worker one question after the other: whether we are there, and what is installed."""
+        worker = self._workers.setdefault(address, _Worker())
+        self._send(address, worker, QUESTIONS[question], functools.partial(self._replied, question))
 
     def _send(
         self, address: str, worker: _Worker, call: Call, then: Callable[[str, Future[Any]], None]
@@ -314,12 +323,19 @@ class Stacks:
             worker.ticket = worker.since = None
             self._hand_out()
 
+    def _replied(self, question: int, address: str, future: Future[Any]) -> None:
+        if future.exception() is not None or not future.result():
+            version = self._expected["posterior-bench"]
+            self._refuse(
+                address, f"expected posterior-bench {version}, as here, found none that can be imported"
+            )
+        elif question + 1 < len(QUESTIONS):
+            self._ask(address, question + 1)
+        else:
+            self._introduced(address, future)
+
     def _introduced(self, address: str, future: Future[Any]) -> None:
         worker = self._workers[address]
-        if (error := future.exception()) is not None:
-            version = self._expected["posterior-bench"]
-            self._refuse(address, f"expected posterior-bench {version}, as here, found {_words(error)}")
-            return
         found, threads = future.result()
         differ = [(what, version) for what, version in self._expected.items() if found.get(what) != version]
         for what, version in differ[:1]:

@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks import registry, shipping
 from benchmarks.shipping import Shipped
 from runner import plan, provenance
-from runner.executors import work
+from runner.local import work
 from runner.records import TrialResult
 from runner.stacks import Stack
 
@@ -28,7 +28,7 @@ class Unfit(RuntimeError):
 
 
 class _Abandoned(BaseException):
-    """Nobody waits for the stack any more; not an Exception, so what catches a model's errors lets it pass."""
+    """Nobody waits for the stack any more; no Exception, which what catches those of models would stop."""
 
 
 @dataclass(frozen=True)
