@@ -24,8 +24,8 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from benchmarks import shipping
-from runner import on_worker
 from reports.numbers import seconds as in_words
+from runner import on_worker
 from runner.executors import Died, Done, Ending, Executor, Progress, Tell, TimedOut, WorkersFail
 from runner.interrupts import released
 from runner.on_worker import Call, Unfit

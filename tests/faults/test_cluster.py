@@ -1,22 +1,27 @@
 """Stacks on a real Dask cluster, with what can go wrong there."""
 
+import os
 import pickle
 import re
+import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
 from importlib import metadata
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from dask_cluster import HOME, Cluster, with_home
+from dask_cluster import HOME, Cluster, end, with_home
+from distributed import Client
 
 from benchmarks import registry, shipping
-from runner import local, plan, stacks
+from runner import cluster, local, plan, stacks
 from runner.cluster import ClusterError, connected
-from runner.executors import Done
+from runner.executors import Died, Done, TimedOut
 from runner.modules import parameter_count
+from runner.store import FILE, Store
 from suites.suite import load, narrow
 
 PATIENCE = 60
@@ -218,11 +223,12 @@ def test_what_is_not_a_file_has_to_be_installed_on_the_workers(crew, own, monkey
 
 VERSIONS = """
 import importlib.metadata as metadata
-version = metadata.version
-metadata.version = lambda name: "1.2.3" if name == "scipy" else version(name)
+def version(name, found=metadata.version):
+    return "1.2.3" if name == "scipy" else found(name)
+metadata.version = version
 """
 ENGINE = """
-from runner import local, plan, stacks
+from runner import cluster, local, plan, stacks
 plan.ENGINE_VERSION = 99
 """
 WITHOUT = """
@@ -256,7 +262,7 @@ def test_a_worker_with_other_versions_gets_nothing(empty):
 
 def test_no_scheduler_is_one_clear_line():
     with (
-        pytest.raises(ClusterError, match="--dask tcp://127[.]0[.]0[.]1:9: expected a Dask scheduler there"),
+        pytest.raises(ClusterError, match=r"--dask tcp://127[.]0[.]0[.]1:9: expected a Dask scheduler there"),
         connected("tcp://127.0.0.1:9", None, ignore, print),
     ):
         pass
@@ -265,3 +271,289 @@ def test_no_scheduler_is_one_clear_line():
         connected("x://", None, ignore, print),
     ):
         pass
+
+
+def test_a_cluster_without_workers_is_waited_for_and_who_joins_late_works_too(empty):
+    told = []
+    with connected(empty.address, None, ignore, told.append) as executor:
+        executor.submit(0, planned()[0])
+        until(lambda: told, executor)
+        assert told == [
+            f"no worker at {empty.address}: waiting for one;"
+            f" dask worker {empty.address} --nthreads 1 starts one"
+        ]
+        empty.start_worker()
+        assert isinstance(awaited(executor, 1)[0], Done)
+
+
+# --- stacks that end their worker, or take for ever ------------------------------------------------------
+
+SLOW = """
+import os, time
+from pathlib import Path
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+class Note:
+    def __enter__(self):
+        self.start = time.time()
+        Path(NOTES, f"{os.getpid()}-{self.start}").touch()
+    def __exit__(self, *_):
+        Path(NOTES, f"{os.getpid()}-{self.start}").write_text(str(time.time()))
+
+class Naps(LogisticRegression):
+    def fit(self, x, y):
+        with Note():
+            time.sleep(0.5)
+        return super().fit(x, y)
+
+class Hangs(LogisticRegression):
+    def fit(self, x, y):
+        with Note():
+            time.sleep(3600)
+
+class Kills(LogisticRegression):
+    def fit(self, x, y):
+        with Note():
+            os.kill(os.getpid(), 9)
+
+class Network(nn.Module):
+    def __init__(self, features, classes):
+        super().__init__()
+        self.layer = nn.Linear(features, classes)
+    def forward(self, x):
+        if self.training:
+            time.sleep(0.02)
+        return self.layer(x)
+
+class SlowNetwork(Network):
+    def forward(self, x):
+        if self.training:
+            Path(NOTES, f"{os.getpid()}-0").touch()
+            time.sleep(0.05)
+        return self.layer(x)
+"""
+
+
+@pytest.fixture
+def notes(tmp_path, monkeypatch):
+    """A folder with slow.py, whose learners leave notes in another, returned, of which process fits when."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (tmp_path / "slow.py").write_text(f"NOTES = {str(folder)!r}\n" + SLOW)
+    return folder
+
+
+def process_of(note):
+    return int(note.name.partition("-")[0])
+
+
+@pytest.mark.long
+def test_a_worker_with_threads_runs_one_stack_at_a_time_even_of_two_runs(empty, notes):
+    empty.start_worker(threads=4)
+    told = []
+    with (
+        connected(empty.address, None, ignore, told.append) as first,
+        connected(empty.address, None, ignore, told.append) as second,
+    ):
+        for executor in (first, second):
+            for ticket, stack in enumerate(estimators("slow.py:Naps", "slow.py:Naps(C=0.5)", seeds=1)):
+                executor.submit(ticket, stack)
+        for executor in (first, second):
+            awaited(executor, 2)
+    times = sorted((float(each.name.partition("-")[2]), float(each.read_text())) for each in notes.iterdir())
+    assert len(times) == 4
+    assert all(end <= start for (_, end), (start, _) in pairwise(times))
+    assert any("has 4 threads and runs one stack at a time" in line for line in told)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("nanny", [False, True])
+def test_a_worker_killed_in_mid_run_costs_nothing_but_time(empty, notes, nanny):
+    for _ in range(2):
+        empty.start_worker(nanny=nanny)
+    todo = planned(architectures=["slow.py:Network", "linear"], budgets=[6400], seeds=1)
+    told = []
+    with connected(empty.address, None, ignore, told.append) as executor:
+        shares = []
+        executor._progress = lambda *share: shares.append(share)
+        for ticket, stack in enumerate(todo):
+            executor.submit(ticket, stack)
+        until(lambda: any(share for _, share in shares), executor)
+        address = next(each for each, worker in executor._workers.items() if worker.since)
+        os.kill(pid_of(empty, address), signal.SIGKILL)
+        found = awaited(executor, len(todo))
+    same(found, in_this_process(todo))
+    assert f"worker {address} has gone; its stack runs elsewhere" in told
+
+
+def pid_of(found, address):
+    with Client(found.address, set_as_default=False) as client:
+        return client.run(os.getpid, workers=[address])[address]
+
+
+@pytest.mark.long
+def test_a_stack_that_kills_its_workers_is_told_from_the_others(empty, notes):
+    for _ in range(2):
+        empty.start_worker(nanny=True)
+    todo = [*estimators("slow.py:Kills", seeds=1), *planned(budgets=[640])]
+    with connected(empty.address, None, ignore, print) as executor:
+        found = finished(executor, todo)
+    assert isinstance(found.pop(0), Died)
+    assert all(isinstance(ending, Done) for ending in found.values())
+    assert len(list(notes.iterdir())) == cluster.LOSSES
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("nanny", [False, True])
+def test_a_stack_that_takes_too_long_is_ended_and_its_worker_restarted(empty, notes, nanny):
+    empty.start_worker(nanny=nanny)
+    told, todo = [], [*estimators("slow.py:Hangs", seeds=1), *estimators("slow.py:Naps", seeds=1)]
+    with connected(empty.address, 3.0, ignore, told.append) as executor:
+        executor.submit(0, todo[0])
+        assert awaited(executor, 1) == {0: TimedOut("its stack took longer than 3 s")}
+        executor.submit(1, todo[1])
+        if nanny:
+            assert isinstance(awaited(executor, 1)[1], Done)
+        else:
+            until(lambda: any("has no nanny that could restart it" in line for line in told), executor)
+
+
+@pytest.mark.long
+def test_time_in_a_queue_does_not_count(empty, notes):
+    empty.start_worker()
+    with connected(empty.address, 5.0, ignore, print) as executor:
+        naps = estimators(*(f"slow.py:Naps(C={number})" for number in range(1, 13)), seeds=1)
+        found = finished(executor, naps)
+    assert all(isinstance(ending, Done) for ending in found.values())
+
+
+@pytest.mark.long
+def test_what_is_left_on_the_cluster_is_dropped_and_the_next_run_finds_its_workers_free(empty, notes):
+    empty.start_worker()
+    slow = planned(architectures=["slow.py:SlowNetwork"], budgets=[640_000], seeds=1)[0]
+    with connected(empty.address, None, ignore, print) as executor:
+        executor.submit(0, slow)
+        until(lambda: list(notes.iterdir()), executor)
+        left = time.monotonic()
+    assert time.monotonic() - left < 2
+    with connected(empty.address, None, ignore, print) as executor:
+        assert isinstance(finished(executor, planned(budgets=[640], seeds=1)[:1])[0], Done)
+    assert time.monotonic() - left < 30
+
+
+@pytest.mark.long
+def test_a_scheduler_that_goes_away_is_one_clear_line(empty, notes):
+    empty.start_worker()
+    with (
+        pytest.raises(ClusterError, match="the scheduler has gone"),
+        connected(empty.address, None, ignore, print) as executor,
+    ):
+        executor.submit(0, estimators("slow.py:Hangs", seeds=1)[0])
+        until(lambda: list(notes.iterdir()), executor)
+        end(empty.scheduler)
+        until(lambda: False, executor)
+
+
+# --- the whole command -----------------------------------------------------------------------------------
+
+
+def started(found, folder, *arguments):
+    done = [sys.executable, "-m", "runner", "--dask", found.address, "--output", str(folder), *arguments]
+    return subprocess.Popen(done, cwd=folder.parent, env=with_home(), stderr=subprocess.PIPE, text=True)
+
+
+def stored(folder):
+    """Return {trial id: records but for the time they took} of a results file."""
+    with Store(folder / FILE, reading=True) as store:
+        query = (
+            "SELECT * FROM record WHERE metric != 'training_seconds' ORDER BY trial, budget, metric, region"
+        )
+        return list(map(repr, store.rows(query)))
+
+
+@pytest.mark.long
+def test_a_coordinator_killed_and_started_again_goes_on(empty, notes):
+    for _ in range(2):
+        empty.start_worker()
+    names = ["linear", "mlp-16x16", "slow.py:SlowNetwork"]
+    grid = [
+        "--suite",
+        "smoke",
+        "--seeds",
+        "2",
+        "--budget",
+        "6400",
+        "--architecture",
+        *names,
+        "--format",
+        "none",
+    ]
+    folder = notes.parent / "run"
+    first = started(empty, folder, *grid)
+    deadline = time.monotonic() + PATIENCE
+    while not (folder / FILE).is_file() or len(stored(folder)) < 100 or not list(notes.iterdir()):
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.1)
+    first.kill()
+    first.wait()
+    there = len(done_in(folder))
+    second = started(empty, folder, *grid)
+    said = second.communicate(timeout=PATIENCE)[1]
+    assert second.returncode == 0, said
+    assert f"{there} of " in said
+    alone = subprocess.run(
+        [sys.executable, "-m", "runner", *grid, "--output", str(notes.parent / "alone"), "--jobs", "1"],
+        cwd=notes.parent, env=with_home(), check=True, capture_output=True,
+    )  # fmt: skip
+    assert alone.returncode == 0
+    assert stored(folder) == stored(notes.parent / "alone")
+
+
+def done_in(folder):
+    with Store(folder / FILE, reading=True) as store:
+        return store.done()
+
+
+@pytest.mark.long
+def test_a_changed_file_is_run_as_it_is_now(empty, own):
+    empty.start_worker()
+    grid = [
+        "--suite",
+        "gaussian1d-dataset",
+        "--task",
+        "own_code.py:Two",
+        "--architecture",
+        "own_code.py:Learner",
+    ]
+    grid += ["--seeds", "1", "--budget", "100", "--format", "none"]
+    for offset in (3, 4):
+        write_own(own, offset)
+        process = started(empty, own / f"run-{offset}", *grid)
+        said = process.communicate(timeout=PATIENCE)[1]
+        assert process.returncode == 0, said
+        subprocess.run(
+            [sys.executable, "-m", "runner", *grid, "--output", str(own / f"alone-{offset}"), "--jobs", "1"],
+            cwd=own, env=with_home(), check=True, capture_output=True,
+        )  # fmt: skip
+        assert stored(own / f"run-{offset}") == stored(own / f"alone-{offset}")
+    assert stored(own / "run-3") != stored(own / "run-4")
+
+
+@pytest.mark.long
+def test_ctrl_c_ends_a_run_and_leaves_the_cluster_as_it_was(empty, notes):
+    empty.start_worker()
+    folder = notes.parent / "run"
+    grid = ["--suite", "smoke", "--seeds", "1", "--budget", "640000", "--architecture", "slow.py:SlowNetwork"]
+    process = started(empty, folder, *grid, "--format", "none")
+    deadline = time.monotonic() + PATIENCE
+    while not list(notes.iterdir()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    asked = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 130, said
+    assert time.monotonic() - asked < 5
+    assert "Traceback" not in said
