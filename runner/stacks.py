@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from benchmarks import registry
 from benchmarks.architecture import Architecture, Estimator, Network
@@ -101,11 +101,11 @@ def stacked(
     networks each, on a GPU as many as fit, and, unless they are compiled (where a half-empty program costs as
     much as a full one), enough stacks to keep every worker busy.
     """
-    todo = sorted(trials, key=_stacking_key)
-    share = min(STACK_SIZE, max(1, math.ceil(len(todo) / jobs)))
+    groups = _groups(trials)
+    share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
     made = []
-    for (name, features, classes), group in groupby(todo, key=_stacking_key):
-        architecture, members = registry.architecture(name), list(group)
+    for (name, features, classes), members in groups.items():
+        architecture = registry.architecture(name)
         how = network_mode(architecture, mode)
         batch = _batch(suite, architecture)
         parameters = size(architecture, features, classes) if how != "none" else 0
@@ -148,9 +148,16 @@ def _steps(suite: Suite, architecture: Architecture) -> int:
     return max(suite.budgets) // _batch(suite, architecture)
 
 
-def _stacking_key(trial: Trial) -> tuple[str, int, int]:
-    task = registry.task(trial.task)
-    return trial.architecture, task.features, task.classes
+def _groups(trials: Iterable[Trial]) -> dict[tuple[str, int, int], list[Trial]]:
+    """Return trials by architecture, features and classes, which those of a stack have in common."""
+    found: defaultdict[tuple[str, str], list[Trial]] = defaultdict(list)
+    for trial in trials:
+        found[trial.architecture, trial.task].append(trial)
+    joined: defaultdict[tuple[str, int, int], list[Trial]] = defaultdict(list)
+    for (architecture, name), members in found.items():
+        task = registry.task(name)
+        joined[architecture, task.features, task.classes] += members
+    return dict(sorted(joined.items()))
 
 
 def _parts(members: Sequence[Trial], limit: int, *, full: bool) -> list[Sequence[Trial]]:

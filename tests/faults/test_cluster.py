@@ -24,7 +24,7 @@ from runner.modules import parameter_count
 from runner.store import FILE, Store
 from suites.suite import load, narrow
 
-PATIENCE = 60
+PATIENCE = 120
 
 
 def ignore(ticket, share):
@@ -412,7 +412,7 @@ def test_a_stack_that_takes_too_long_is_ended_and_its_worker_restarted(empty, no
     told, todo = [], [*estimators("slow.py:Hangs", seeds=1), *estimators("slow.py:Naps", seeds=1)]
     with connected(empty.address, 3.0, ignore, told.append) as executor:
         executor.submit(0, todo[0])
-        assert awaited(executor, 1) == {0: TimedOut("its stack took longer than 3 s")}
+        assert awaited(executor, 1) == {0: TimedOut("its stack took longer than 3.0 s")}
         executor.submit(1, todo[1])
         if nanny:
             assert isinstance(awaited(executor, 1)[1], Done)
