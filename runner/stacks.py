@@ -17,6 +17,8 @@ from suites.suite import Suite
 
 STACK_SIZE = 30  # networks in a stack: ten seeds of three tasks fill it
 PROGRAMS = ((2_000, 30), (10_000, 15), (40_000, 10), (400_000, 5))  # parameters at most, and places
+MANY = 8  # workers: fewer wait little for one another, and a stack's networks share what a step costs
+GRAIN = 0.05  # of a worker's share of everything that a stack may take, where there are many
 CHUNK = 64  # mini-batches that are drawn at once
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_BYTES = 2 * 2**30
@@ -98,12 +100,12 @@ def stacked(
     network's step; speeds and known: where costs come from.
 
     How trials are put together never changes their numbers, so stacks are cut for the machine: at most 30
-    networks each, on a GPU as many as fit, and, unless they are compiled (where a half-empty program costs as
-    much as a full one), enough stacks to keep every worker busy.
+    networks each, on a GPU as many as fit, and enough stacks to keep every worker busy; compiled ones between
+    programs only, because a half-empty program costs as much as a full one.
     """
     groups = _groups(trials)
     share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
-    made = []
+    made: list[tuple[Stack, Work]] = []
     for (name, features, classes), members in groups.items():
         architecture = registry.architecture(name)
         how = network_mode(architecture, mode)
@@ -119,21 +121,50 @@ def stacked(
         limit = max(1, whole // members[0].members)
         if isinstance(architecture, Estimator):
             limit = min(limit, FITS)
+        stack = Stack(
+            trials=tuple(members),
+            protocol=suite.protocol,
+            batch=batch,
+            pool=suite.pool,
+            steps=_steps(suite, architecture),
+            mode=how,
+            device=device if how != "none" else "cpu",
+            parameters=parameters * members[0].members,
+            multiply_adds=work.multiply_adds * members[0].members,
+            cost=0.0,
+        )
         for number, part in enumerate(_parts(members, limit, full=how == "compiled")):
-            stack = Stack(
-                trials=tuple(part),
-                protocol=suite.protocol,
-                batch=batch,
-                pool=suite.pool,
-                steps=_steps(suite, architecture),
-                mode=how,
-                device=device if how != "none" else "cpu",
-                parameters=parameters * members[0].members,
-                multiply_adds=work.multiply_adds * members[0].members,
-                cost=0.0,
-            )
-            made.append(replace(stack, cost=cost.seconds(stack, work, speeds, known, first=number == 0)))
-    return sorted(made, key=lambda stack: -stack.cost)
+            one = replace(stack, trials=tuple(part))
+            made.append((replace(one, cost=cost.seconds(one, work, speeds, known, first=not number)), work))
+
+    def price(stack: Stack, work: Work) -> float:
+        return cost.seconds(stack, work, speeds, known, first=False)
+
+    return sorted(_evened(made, jobs, price), key=lambda stack: -stack.cost)
+
+
+def _evened(
+    made: Sequence[tuple[Stack, Work]], jobs: int, price: Callable[[Stack, Work], float]
+) -> list[Stack]:
+    """Return stacks, the costliest of them cut where many workers would else wait for the last ones."""
+    most = GRAIN * sum(stack.cost for stack, _ in made) / jobs
+
+    def cut(stack: Stack, work: Work) -> list[Stack]:
+        parts = _halves(stack) if stack.cost > most else []
+        costed = [replace(each, cost=price(each, work)) for each in parts]
+        return [part for each in costed for part in cut(each, work)] or [stack]
+
+    return [part for each in made for part in (cut(*each) if jobs >= MANY else each[:1])]
+
+
+def _halves(stack: Stack) -> list[Stack]:
+    """Return two parts of a stack, of a compiled one whole programs, or none where it can't be cut."""
+    trials, members = stack.trials, stack.trials[0].members
+    least = math.lcm(stack.program, members) // members if stack.compiles else 1
+    half = math.ceil(len(trials) / least / 2) * least
+    if stack.device == "cuda" or half >= len(trials):
+        return []
+    return [replace(stack, trials=part) for part in (trials[:half], trials[half:])]
 
 
 def _batch(suite: Suite, architecture: Architecture) -> int:
