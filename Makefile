@@ -1,9 +1,10 @@
 # Set-up and the main jobs. Every target makes what it needs; README.md shows the plain pip lines.
 PYTHON ?= python3
 DEVICE ?= cpu
+MINUTES ?= 10
 BIN := .venv/bin
 
-.PHONY: run test test-long lint bench clean
+.PHONY: run test test-long lint soak bench clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -18,6 +19,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+soak: .venv/installed-fuzz
+	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)
+
 bench: .venv/installed-peers
 	mkdir -p runs
 	$(BIN)/pytest tests/performance --device $(DEVICE) --benchmark-only --benchmark-json=runs/bench.json -s
@@ -31,6 +35,10 @@ bench: .venv/installed-peers
 
 .venv/installed-dev: .venv/installed
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+.venv/installed-fuzz: .venv/installed-dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,fuzz]'
 	touch $@
 
 .venv/installed-peers: .venv/installed-dev

@@ -115,13 +115,19 @@ def _below(folder: Path, path: str) -> Path:
 
 
 def _forget(home: Path) -> None:
-    """Forget files that were unpacked before: their modules, and what our own caches made of their names."""
+    """Forget files that were unpacked before, and what was made of their names."""
     plug_ins.copies.clear()
     sys.path[:] = [each for each in sys.path if not Path(each).is_relative_to(home)]
     for name, module in list(sys.modules.items()):
         if Path(getattr(module, "__file__", None) or "").is_relative_to(home):
             del sys.modules[name]
-        elif name.partition(".")[0] in HOUSES and name != __name__:
+    forget_names()
+
+
+def forget_names() -> None:
+    """Empty every cache of ours: names may mean something else from now on."""
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in HOUSES and name != __name__:
             for each in list(vars(module).values()):
                 if hasattr(each, "cache_clear"):
                     each.cache_clear()

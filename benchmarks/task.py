@@ -278,6 +278,16 @@ class Stream:
             wanted -= len(y)
         return _joined(xs), _joined(ys)
 
+    def skip(self, n: int) -> None:
+        """Go on behind the next n examples; whole blocks of them aren't drawn. Raises TaskError."""
+        beyond = n - len(self._y)
+        if beyond <= 0:
+            self._x, self._y = self._x[n:], self._y[n:]
+            return
+        self._x, self._y = self._x[:0], self._y[:0]
+        self._block += beyond // BLOCK
+        self.take(beyond % BLOCK)
+
     def _draw(self) -> tuple[Array, Array]:
         rng = np.random.default_rng(np.random.SeedSequence(self._entropy, spawn_key=(self._block,)))
         self._block += 1

@@ -68,8 +68,11 @@ def serve() -> None:
                 answer = True, function(*args, **options)
             except Exception:
                 answer = False, None  # it is raised where it is asked for
-            answers.write(pickle.dumps(answer))
-            answers.flush()
+            try:
+                answers.write(pickle.dumps(answer))
+                answers.flush()
+            except BrokenPipeError:
+                os._exit(1)  # who asked is gone; closing the pipe would fail again
 
 
 def _load() -> None:

@@ -140,6 +140,7 @@ def run(
 def _run_and_show(suite: Suite, options: Options, form: str) -> int:
     from reports import render
     from runner import run as running
+    from runner.progress import count, say
 
     outcome = running.run(suite, options)
     if form == "table":
@@ -147,9 +148,8 @@ def _run_and_show(suite: Suite, options: Options, form: str) -> int:
     elif form == "json":
         click.echo(render.as_json(outcome.results))
     if outcome.failed:
-        trials = "1 trial" if outcome.failed == 1 else f"{outcome.failed} trials"
-        running.say(f"{trials} failed; the report says why")
-    running.say(f"report: {options.folder / 'report' / 'index.html'}")
+        say(f"{count(outcome.failed, 'trial')} failed; the report says why")
+    say(f"report: {options.folder / 'report' / 'index.html'}")
     return TRIALS_FAILED if outcome.failed else FINE
 
 

@@ -137,7 +137,7 @@ class Stacks:
         """Queue a stack; folders of this machine stay here, where no other can read them."""
         with self._lock:
             self._calls[ticket] = Call(
-                on_worker.run, (replace(stack, shared=""), _shipped(stack), self._topic)
+                on_worker.run, (replace(stack, shared="", checkpoints=""), _shipped(stack), self._topic)
             )
             self._waiting.append(ticket)
             self._hand_out()

@@ -93,6 +93,19 @@ class TrainingSet:
         now = order[:n]
         return self._x[now].reshape(count, self._batch, -1), self._y[now].reshape(count, self._batch)
 
+    def skip(self, member: int, count: int) -> None:
+        """Go on behind a member's next `count` mini-batches."""
+        n = count * self._batch
+        order, rng = self._orders.get(member) or (np.empty(0, dtype=np.int64), self._shuffles(member))
+        while n > len(order):
+            n -= len(order)
+            order = rng.permutation(len(self._y))
+        self._orders[member] = order[n:], rng
+
+    def rewind(self) -> None:
+        """Start again at everybody's first mini-batch."""
+        self._orders.clear()
+
     def _shuffles(self, member: int) -> np.random.Generator:
         words = seed_words(f"{self._task.name} v{self._task.version} passes")
         return np.random.default_rng([*words, self._seed, member])
@@ -164,6 +177,17 @@ class Examples:
         n = count * self.batch
         x, y = self._stream.take(n) if self.pool is None else self._take_from_pool(n)
         return x.astype(np.float32, copy=False).reshape(count, self.batch, -1), y.reshape(count, self.batch)
+
+    def skip(self, count: int) -> None:
+        """Go on behind the next `count` mini-batches; hardly any of them are drawn."""
+        n = count * self.batch
+        if self.pool is None:
+            self._stream.skip(n)
+            return
+        while n > len(self._order):
+            n -= len(self._order)
+            self._order = next(self._later)
+        self._order = self._order[n:]
 
     def _take_from_pool(self, n: int) -> tuple[Array, Array]:
         while len(self._order) < n:

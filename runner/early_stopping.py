@@ -37,16 +37,20 @@ def best_states(
     module: nn.Module,
     held_out: Sequence[tuple[Tensor, Tensor]],
     steps: int,
+    kept: list[Kept] | None = None,
 ) -> list[Kept]:
     """Train an eager stack and return for each network its state with the least held-out loss.
 
-    module: from `evaluated`; held_out: of each network its x (n, d) and targets; steps: the most. A network
-    stops once its best state is older than half of its steps, after the first 500; under a cosine schedule
-    none stops before the end. The loss is the recipe's own. A network that has stopped no longer changes.
+    module: from `evaluated`; held_out: of each network its x (n, d) and targets; steps: the most; kept: what
+    is known of each network so far, brought up to date as training goes on. A network stops once its best
+    state is older than half of its steps, after the first 500; under a cosine schedule none stops before the
+    end. The loss is the recipe's own. A network that has stopped no longer changes.
     """
     criterion = loss_of(recipe)
-    kept = [Kept() for _ in held_out]
+    kept = [Kept() for _ in held_out] if kept is None else kept
     for step in checks(steps):
+        if step <= training.step:
+            continue
         training.advance(step)
         snapshot = training.snapshot()
         going = [

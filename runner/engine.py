@@ -27,7 +27,7 @@ from benchmarks.task import Array
 from runner.dropout import Masks
 from runner.gpu import Captured
 from runner.groups import Group, groups
-from runner.modules import Liftable
+from runner.modules import Liftable, attributes
 from runner.optimiser import schedule
 from runner.program import Program
 from runner.stacks import CHUNK
@@ -94,12 +94,15 @@ class Training:
         self._groups = groups(modules, self._recipe, mode, device, liftable.moving)
         self._compiles = mode == "compiled" and device == "cpu"
         criterion = loss_of(self._recipe, compiled=self._compiles)
-        self._step = training_step(modules[0], self._recipe, criterion, liftable)
+        self._skeleton = copy.deepcopy(modules[0]).train()
+        self._aside = attributes(self._skeleton)
+        self._step = training_step(self._skeleton, self._recipe, criterion, liftable)
         self._program: Program | None = None
         self._captured: Captured | None = None
         self._capturable = True
         self._alone = bool(liftable.reason)
-        self._random, self._random_on_card = torch.random.get_rng_state(), list[Tensor]()
+        self._random = torch.random.get_rng_state()
+        self._random_on_card = [torch.cuda.get_rng_state()] if device == "cuda" else []
         self._scalars = schedule(self._recipe, steps, device)
         self._masks: Masks | None = None
         self._module = modules[0]
@@ -211,14 +214,50 @@ class Training:
         """Go on with some of the networks alone; of an eager stack only, where it changes no bits."""
         at = [self._networks.index(network) for network in networks]
         (group,) = self._groups
-        for key in ("weights", "buffers", "mean", "square", "average"):
-            group.state[key] = {name: each[at].clone() for name, each in group.state[key].items()}
-        group.state["diverged"] = group.state["diverged"][at].clone()
-        group.xs, group.targets = group.xs[:, at], group.targets[:, at]
-        group.dropped = {name: masks[:, at] for name, masks in group.dropped.items()}
-        group.places = list(range(len(networks)))
+        group.keep(at)
         self._networks = list(networks)
         self._captured = None  # it is of tensors that are gone
+
+    @property
+    def networks(self) -> list[int]:
+        """The numbers of the networks that are in training."""
+        return self._networks
+
+    @property
+    def step(self) -> int:
+        """How many mini-batches each of them has been trained on."""
+        return self._done
+
+    @property
+    def seconds(self) -> float:
+        """Training time so far, as a snapshot has it."""
+        return self._seconds
+
+    def changing(self) -> Tensors:
+        """Return by name, not copied, every tensor that training changes and that its future follows from.
+
+        Raises ValueError where a module changes something else too, such as a counter in plain Python.
+        """
+        if not self._compiles and (changed := attributes(self._skeleton).items() - self._aside.items()):
+            raise ValueError(f"a state beside parameters and buffers, {min(name for name, _ in changed)}")
+        named = {f"{i}/{name}": x for i, each in enumerate(self._groups) for name, x in each.changing()}
+        random = [self._random, *self._random_on_card] if self._alone else []
+        return named | {f"random/{i}": state for i, state in enumerate(random)}
+
+    def resume(self, step: int, seconds: float, tensors: Tensors) -> None:
+        """Go on after a step of other training, with what `changing` returned there; shapes have to agree.
+
+        The draws have to be at the start of the chunk that the step is in, which is drawn again. Raises
+        RuntimeError where a tensor doesn't fit.
+        """
+        for name, tensor in self.changing().items():
+            tensor.copy_(tensors[name])
+        if self._alone:
+            with torch.random.fork_rng(devices=[]):
+                torch.random.set_rng_state(self._random)  # refuses what is no state
+        self._done, self._seconds = step, seconds
+        if begun := step % CHUNK:
+            self._load(min(CHUNK, self._steps - step + begun))
 
     def snapshot(self) -> Snapshot:
         """Return a copy of what the networks are now."""

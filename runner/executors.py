@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
 from runner.records import TrialResult, unscored
@@ -56,11 +56,17 @@ class Executor(Protocol):
 
 
 class Finished(NamedTuple):
-    """Results to store: the number of their stack, and whether it was the last of them."""
+    """Results to store.
+
+    number: of their stack; stack: it, or the part of it that was run; ended: whether by itself, and not with
+    its worker; last: whether nothing of the stack is left to run.
+    """
 
     number: int
+    stack: Stack
     results: list[TrialResult]
     environment: dict[str, str]
+    ended: bool
     last: bool
 
 
@@ -124,7 +130,8 @@ class Attempts:
             results = unscored(stack.trials, "timeout" if timed_out else "failed", reason, again=True)
             environment = provenance.environment(stack.device)
         self._left[number] -= 1
-        yield Finished(number, results, environment, last=not self._left[number])
+        ended, last = isinstance(ending, Done), not self._left[number]
+        yield Finished(number, stack, results, environment, ended, last)
 
 
 def _again(attempt: Attempt) -> list[Attempt]:
@@ -134,11 +141,6 @@ def _again(attempt: Attempt) -> list[Attempt]:
     alone is, because its worker may have died of something else.
     """
     number, stack, tried = attempt
-    alone = len(stack.trials) == 1
     if tried < TRIES:
         return [Attempt(number, stack, tried + 1)]
-    if alone:
-        return []
-    half = len(stack.trials) // 2
-    parts = [replace(stack, trials=each) for each in (stack.trials[:half], stack.trials[half:])]
-    return [Attempt(number, part, 1 if len(part.trials) == 1 else TRIES) for part in parts]
+    return [Attempt(number, half, 1 if len(half.trials) == 1 else TRIES) for half in stack.halves]

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from reports.numbers import seconds
 from runner import cost, plan
 from runner.plan import Trial
-from runner.run import Options, count, stacks_of
+from runner.progress import count
+from runner.run import Options, stacks_of
 from runner.stacks import Stack
 from runner.store import FILE, Store
 from suites.suite import Suite

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from benchmarks.architecture import Recipe
 from runner.modules import Tensors
 from runner.stacks import places
+
+PARTS = "weights", "buffers", "mean", "square", "average"  # of the state that hold tensors by their names
 
 
 @dataclass
@@ -26,6 +28,22 @@ class Group:
     xs: Tensor = field(default_factory=lambda: torch.empty(0))
     targets: Tensor = field(default_factory=lambda: torch.empty(0))
     dropped: Tensors = field(default_factory=dict)
+
+    def keep(self, at: Sequence[int]) -> None:
+        """Go on with what is at these places alone, numbered anew."""
+        for key in PARTS:
+            self.state[key] = {name: each[at].clone() for name, each in self.state[key].items()}
+        self.state["diverged"] = self.state["diverged"][at].clone()
+        if len(self.xs):
+            self.xs, self.targets = self.xs[:, at], self.targets[:, at]
+        self.dropped = {name: masks[:, at] for name, masks in self.dropped.items()}
+        self.places = list(range(len(at)))
+
+    def changing(self) -> Iterator[tuple[str, Tensor]]:
+        """Yield the tensors of the state with their names."""
+        for key in PARTS:
+            yield from ((f"{key}/{name}", each) for name, each in self.state[key].items())
+        yield from ((key, self.state[key]) for key in ("diverged", "step"))
 
 
 def groups(

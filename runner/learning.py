@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
@@ -14,23 +14,28 @@ from benchmarks import registry
 from benchmarks.architecture import FitFailed, Network
 from benchmarks.architectures import calibrators
 from benchmarks.task import Array
-from runner.data import Examples, Targets, TrainingSet
+from runner.batches import Batches, Passes, Source, of_stream
+from runner.checkpoint import Checkpoint
+from runner.data import Targets, TrainingSet
 from runner.dropout import fed
 from runner.early_stopping import Kept, best_states
 from runner.engine import Training, evaluated
-from runner.modules import Liftable, build, examined, noise
+from runner.modules import Liftable, build, examined
 from runner.plan import Trial
 from runner.predictor import Member, Predictor
 from runner.records import Rows, Scoring, joined
+from runner.resume import Part, restore, to_save
 from runner.stacks import Stack
 
 Progress: TypeAlias = Callable[[float], None]
-Draw: TypeAlias = Callable[[Sequence[Member], int], tuple[Array, Array]]
 
 
 @dataclass(frozen=True)
 class Job:
-    """A stack with what its training needs: results to fill, its networks, and whether they can be lifted."""
+    """A stack with what its training needs: results to fill, its networks, and whether they can be lifted.
+
+    sets: under `dataset`, the examples of each trial; parts: the networks in training, once they have begun.
+    """
 
     network: Network
     stack: Stack
@@ -38,6 +43,9 @@ class Job:
     members: Sequence[Member]
     liftable: Liftable
     progress: Progress
+    checkpoint: Checkpoint
+    sets: Sequence[TrainingSet]
+    parts: list[Part] = field(default_factory=list)
     scoring: Scoring = field(default_factory=Scoring)
 
     def of(self, place: int) -> list[Member]:
@@ -45,8 +53,13 @@ class Job:
         return [member for member in self.members if member.trial == place]
 
 
-def train(network: Network, stack: Stack, rows: Sequence[Rows], progress: Progress) -> None:
-    """Train the networks of a stack and record what they score; raises Skipped or FitFailed."""
+def train(
+    network: Network, stack: Stack, rows: Sequence[Rows], progress: Progress, checkpoint: Checkpoint
+) -> None:
+    """Train the networks of a stack and record what they score; raises Skipped or FitFailed.
+
+    Goes on from the stack's checkpoint where there is one, and writes it anew from time to time.
+    """
     task = registry.task(stack.trials[0].task)
     liftable = examined(network, task.features, task.classes, stack.batch)
     if liftable.reason and network.recipe.samples:
@@ -54,7 +67,9 @@ def train(network: Network, stack: Stack, rows: Sequence[Rows], progress: Progre
     if liftable.reason:
         for row in rows:
             row.own.note = f"{stack.architecture} trains one network at a time: {liftable.reason}"
-    job = Job(network, stack, rows, _members(network, stack, liftable), liftable, progress)
+    members, sets = _members(network, stack, liftable), _sets(stack)
+    job = Job(network, stack, rows, members, liftable, progress, checkpoint, sets)
+    _begin(job)
     (_train_on_stream if stack.protocol == "stream" else _train_on_sets)(job)
 
 
@@ -68,33 +83,67 @@ def _members(network: Network, stack: Stack, liftable: Liftable) -> list[Member]
     return made
 
 
-def _trainings(job: Job, draw: Draw) -> list[tuple[list[Member], Training]]:
-    """Return the networks with the training that they share: all of them, or each alone if not liftable.
-
-    draw(members, count) returns their next mini-batches, stacked; their share of the work is told on.
-    """
-
-    def told(group: Sequence[Member], count: int) -> tuple[Array, Array]:
-        job.progress(count / job.stack.steps * len(group) / len(job.members))
-        return draw(group, count)
-
-    groups = [[member] for member in job.members] if job.liftable.reason else [list(job.members)]
-    return [(group, _training(job, group, told)) for group in groups]
+def _sets(stack: Stack) -> list[TrainingSet]:
+    if stack.protocol == "stream":
+        return []
+    return [
+        TrainingSet(registry.task(trial.task), trial.seed, trial.budgets[0], stack.batch)
+        for trial in stack.trials
+    ]
 
 
-def _training(job: Job, group: Sequence[Member], draw: Draw) -> Training:
-    stack = job.stack
-    seeds = [(stack.trials[member.trial].seed, member.number) for member in group]
-    return Training(
+def _parts(job: Job) -> list[Part]:
+    """Return the networks in parts that train as one, at their start: all of them, or each alone."""
+    stack, alone = job.stack, bool(job.liftable.reason)
+    sources: Sequence[Source]
+    if stack.protocol == "stream":
+        # Networks that train one after the other can't read from one stream.
+        sources = of_stream(stack, job.members, shared=not alone)
+    else:
+        sources = [Passes(job.sets[member.trial], member.number) for member in job.members]
+    every = list(zip(job.members, sources, strict=True))
+    return [_part(job, part) for part in ([[each] for each in every] if alone else [every])]
+
+
+def _part(job: Job, part: Sequence[tuple[Member, Source]]) -> Part:
+    """Return networks with what they train on; the share of the work that each draw stands for is told on."""
+    stack, group = job.stack, [member for member, _ in part]
+    batches = Batches(job.network, stack, group, [source for _, source in part])
+
+    def draw(networks: Sequence[int], count: int) -> tuple[Array, Array]:
+        if job.parts:  # else they are being brought to where a checkpoint has them
+            job.checkpoint.write(lambda: to_save(job.parts, job.rows))
+        job.progress(count / stack.steps * len(networks) / len(job.members))
+        return batches.take(networks, count)
+
+    training = Training(
         job.network,
         [member.module for member in group],
-        lambda networks, count: draw([group[i] for i in networks], count),
+        draw,
         stack.steps,
         "eager" if job.liftable.reason else stack.mode,
         stack.device,
         liftable=job.liftable,
-        noise=[noise(job.network, seed, number) for seed, number in seeds],
+        noise=batches.noise,
     )
+    return Part(group, batches, training, [Kept() for _ in group if stack.protocol == "dataset"])
+
+
+def _begin(job: Job) -> None:
+    """Make the parts of a stack, at the start or where its checkpoint has them."""
+    parts = _parts(job)
+    if saved := job.checkpoint.read():
+        try:
+            restore(saved, job.stack, parts, job.rows)
+        except Exception as error:  # whatever is in the file
+            job.checkpoint.refuse(error)
+            for each in job.sets:
+                each.rewind()
+            parts = _parts(job)
+    for part in parts:
+        done = 1.0 if part.finished else part.training.step / job.stack.steps
+        job.progress(done * len(part.group) / len(job.members))
+    job.parts.extend(parts)
 
 
 # --- on a stream -----------------------------------------------------------------------------------------
@@ -102,32 +151,14 @@ def _training(job: Job, group: Sequence[Member], draw: Draw) -> Training:
 
 def _train_on_stream(job: Job) -> None:
     stack = job.stack
-
-    def stream(trial: Trial) -> Examples:
-        most = stack.steps * stack.batch
-        return Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool, stack.shared, most)
-
-    examples = [stream(trial) for trial in stack.trials]
-    # Networks that train one after the other can't read from one stream.
-    sources = {
-        each.key: stream(stack.trials[each.trial]) if job.liftable.reason else examples[each.trial]
-        for each in job.members
-    }
-    targets = _targets(job)
-
-    def draw(group: Sequence[Member], count: int) -> tuple[Array, Array]:
-        own = {each.key: sources[each.key] for each in group}
-        fresh = {source: source.take(count) for source in dict.fromkeys(own.values())}
-        return _stacked(targets[key](*fresh[source]) for key, source in own.items())
-
-    trainings = _trainings(job, draw)
+    examples = {member.trial: source for part in job.parts for member, source in part.sources}
     predictor = Predictor(job.network, stack.device)
-    for budget in stack.trials[0].budgets:
+    for budget in [budget for budget in stack.trials[0].budgets if budget not in job.rows[0].budgets]:
         kept: dict[tuple[int, int], Kept] = {}
-        for group, training in trainings:
-            training.advance(budget // stack.batch)
-            snapshot = training.snapshot()
-            for at, member in enumerate(group):
+        for part in job.parts:
+            part.training.advance(budget // stack.batch)
+            snapshot = part.training.snapshot()
+            for at, member in enumerate(part.group):
                 diverged = int(snapshot.diverged[at])
                 state = None if diverged else snapshot.state(at)
                 kept[member.key] = Kept(state, snapshot.step, snapshot.seconds, diverged)
@@ -143,28 +174,21 @@ def _train_on_stream(job: Job) -> None:
 
 def _train_on_sets(job: Job) -> None:
     stack = job.stack
-    sets = [
-        TrainingSet(registry.task(trial.task), trial.seed, trial.budgets[0], stack.batch)
-        for trial in stack.trials
-    ]
-    targets = _targets(job)
-
-    def draw(group: Sequence[Member], count: int) -> tuple[Array, Array]:
-        return _stacked(targets[each.key](*sets[each.trial].take(each.number, count)) for each in group)
-
-    held_out = [_held_out(job, trial, each) for trial, each in zip(stack.trials, sets, strict=True)]
+    held_out = [_held_out(job, trial, each) for trial, each in zip(stack.trials, job.sets, strict=True)]
     kept: dict[tuple[int, int], Kept] = {}
-    for group, training in _trainings(job, draw):
-        module = evaluated(group[0].module)
-        own = [held_out[member.trial] for member in group]
-        found = best_states(training, job.network.recipe, module, own, stack.steps)
-        kept |= {member.key: each for member, each in zip(group, found, strict=True)}
+    for part in job.parts:
+        if not part.finished:
+            module = evaluated(part.group[0].module)
+            own = [held_out[member.trial] for member in part.group]
+            best_states(part.training, job.network.recipe, module, own, stack.steps, part.kept)
+            part.finished = True
+        kept |= {member.key: each for member, each in zip(part.group, part.kept, strict=True)}
     predictor = Predictor(job.network, stack.device)
     for place, trial in enumerate(stack.trials):
         parts = [(member, kept[member.key]) for member in job.of(place)]
         best = float(np.mean([each.step for _, each in parts]))
         measured = {"distinct_examples": trial.budgets[0], "best_step": best}
-        _record(job, place, trial.budgets[0], parts, predictor, measured, sets[place].held_out)
+        _record(job, place, trial.budgets[0], parts, predictor, measured, job.sets[place].held_out)
     job.scoring.finish()
 
 
@@ -210,17 +234,3 @@ def _record(
     if job.stack.multiply_adds:
         counted["multiply_adds"] = job.stack.multiply_adds
     job.scoring.add(row, budget, log_q, **measured, **counted)
-
-
-def _targets(job: Job) -> dict[tuple[int, int], Targets]:
-    found = {}
-    for member in job.members:
-        trial = job.stack.trials[member.trial]
-        rng = noise(job.network, trial.seed, member.number, "mixup")
-        found[member.key] = Targets(job.network.recipe, registry.task(trial.task), rng)
-    return found
-
-
-def _stacked(drawn: Iterator[tuple[Array, Array]]) -> tuple[Array, Array]:
-    xs, targets = zip(*drawn, strict=True)
-    return np.stack(xs, axis=1), np.stack(targets, axis=1)

@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import wait
@@ -17,9 +17,9 @@ from reports.numbers import seconds as in_words
 from runner.executors import Died, Done, Ending, Executor, Progress, Tell, TimedOut, WorkersFail
 from runner.interrupts import released
 from runner.printed import Printed
-from runner.records import TrialResult
 from runner.stacks import Stack
-from runner.workers import CONTEXT, ONE_THREAD, begin, environment
+from runner.work import serve, work
+from runner.workers import CONTEXT, ONE_THREAD, environment
 
 FORCE = getattr(signal, "SIGKILL", signal.SIGTERM)
 GRACE = 5.0  # seconds between asking a worker to end and ending it
@@ -53,23 +53,6 @@ class Inline:
 def inline(progress: Progress) -> Iterator[Executor]:
     """Run stacks in this process: no time is spent on starting workers, and what ends a stack ends all."""
     yield Inline(progress)
-
-
-def work(stack: Stack, progress: Callable[[float], None]) -> tuple[list[TrialResult], dict[str, str]]:
-    """Run one stack on one thread, so that its numbers don't depend on how many cores there are."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    from runner import provenance
-    from runner.scoring import run_stack
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            return run_stack(stack, progress), provenance.environment(stack.device)
-    finally:
-        torch.set_num_threads(before)
 
 
 # --- in worker processes ---------------------------------------------------------------------------------
@@ -175,7 +158,7 @@ class _Processes:
     def _started(self) -> _Worker:
         ours, theirs = CONTEXT.Pipe()
         output, written = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=_serve, args=(theirs, written), daemon=False)
+        process = CONTEXT.Process(target=serve, args=(theirs, written), daemon=False)
         process.start()
         theirs.close()
         written.close()
@@ -287,30 +270,3 @@ def _how(code: int | None) -> str:
         hint = {"SIGKILL": ", as the system does where memory is short", "SIGSEGV": ", a segmentation fault"}
         return f"was ended by signal {-code} ({name}{hint.get(name, '')})"
     return f"ended by itself with exit code {code}"
-
-
-# --- within a worker -------------------------------------------------------------------------------------
-
-
-def _serve(connection: Any, output: Any) -> None:
-    """Run stacks until there are no more."""
-    begin(output)
-    import runner.learning  # noqa: F401 (what takes time, before the clock of a stack starts)
-
-    own = os.getpid()
-
-    def say(*words: Any) -> None:
-        if os.getpid() == own:
-            connection.send(words)
-
-    say("ready")
-    while True:
-        try:
-            _, stack = connection.recv()
-        except EOFError:
-            return
-        say("began")
-        ended = work(stack, partial(say, "share"))
-        if os.getpid() != own:
-            os._exit(0)  # a copy of us, which somebody's code made: one set of results is enough
-        say("done", *ended)

@@ -224,6 +224,17 @@ def _loose_tensors(module: nn.Module) -> str:
     return ""
 
 
+def attributes(module: nn.Module) -> dict[str, str]:
+    """Return what a module has beside parameters, buffers and modules, in words that tell any change."""
+    usual = vars(nn.Module()).keys()
+    return {
+        f"{name}.{key}".lstrip("."): repr(x.detach().cpu().numpy().tobytes() if isinstance(x, Tensor) else x)
+        for name, child in module.named_modules()
+        for key, x in vars(child).items()
+        if key not in usual
+    }
+
+
 def _inputs(features: int, count: int = 1, rows: int = ROWS) -> Tensor:
     generator = torch.Generator().manual_seed(0)
     return torch.randn(count, rows, features, generator=generator)

@@ -14,9 +14,9 @@ from typing import Any
 from benchmarks import registry, shipping
 from benchmarks.shipping import Shipped
 from runner import plan, provenance
-from runner.local import work
 from runner.records import TrialResult
 from runner.stacks import Stack
+from runner.work import work
 
 EVERY = 1.0  # seconds between messages about a stack's progress, at least
 # Threads of PyTorch, our caches and the random numbers that a process shares can't be two stacks' at once.
@@ -55,6 +55,8 @@ def installed() -> dict[str, str]:
 def introduce() -> tuple[dict[str, str], int]:
     """Return what is installed here and how many threads this worker has, once no stack runs here."""
     from distributed import get_worker
+
+    import runner.learning  # noqa: F401 (what takes time, before the clock of a stack starts)
 
     with _one_at_a_time:
         return installed(), get_worker().state.nthreads

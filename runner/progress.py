@@ -16,6 +16,16 @@ from runner.stacks import Stack
 QUIET_SECONDS = 30
 
 
+def say(message: str) -> None:
+    """Tell the user something beside the results, on standard error."""
+    print(message, file=sys.stderr, flush=True)
+
+
+def count(number: int, word: str) -> str:
+    """Return a number with its word: 1 trial, 30 trials."""
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
+
+
 class Meter(Protocol):
     """Told of each share of a stack that was done, and of each stack, or part of one, that has ended."""
 

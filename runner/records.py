@@ -100,6 +100,11 @@ class Rows:
         """Both, or the one there is."""
         return [self.own] if self.twin is None else [self.own, self.twin]
 
+    @property
+    def budgets(self) -> set[int]:
+        """Those that are done, with or without a number."""
+        return {record.budget for record in self.own.records}
+
     def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
         """Record for each that a budget has no number, and why."""
         for each in self.all:

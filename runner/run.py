@@ -6,34 +6,27 @@ import json
 import shlex
 import shutil
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from benchmarks import registry
-from benchmarks.tasks import transforms
 from reports.results import Results
-from runner import interrupts, local, plan, provenance
+from runner import checkpoint, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
-from runner.executors import Attempts, Executor, Progress
 from runner.plan import Trial
-from runner.progress import meter
-from runner.records import TrialResult
-from runner.stacks import Stack, shared_examples, stacked
+from runner.progress import count, say
+from runner.stacks import Stack, stacked
 from runner.store import FILE, Store, set_aside
+from runner.train import LOST, SCRATCH, train
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
-LOST = {"failed": "failed", "timeout": "timed out"}  # how a trial ends that should have numbers
-SCRATCH = "examples-"  # begins the name of the folder where stacks share examples
 
 
 class RunError(ValueError):
@@ -77,9 +70,11 @@ def run(suite: Suite, options: Options) -> Outcome:
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
+        checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        _train(store, stacks, options)
+        train(store, stacks, options)
+        checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
@@ -136,16 +131,6 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return found
 
 
-def say(message: str) -> None:
-    """Tell the user something beside the results, on standard error."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def count(number: int, word: str) -> str:
-    """Return a number with its word: 1 trial, 30 trials."""
-    return f"{number:,} {word}" + ("" if number == 1 else "s")
-
-
 def _store(options: Options) -> Store:
     if options.fresh and (aside := set_aside(options.folder / FILE)):
         say(f"the earlier results are kept in {aside}")
@@ -161,74 +146,21 @@ def stacks_of(
     from runner.compute import work  # here and not above, because they import torch
     from runner.modules import parameter_count
 
-    return stacked(
-        suite, todo, options.mode, options.device, options.jobs, parameter_count, work, speeds, known
+    folder = options.folder / checkpoint.FOLDER
+    together = checkpoint.found(folder, options.device)
+    stacks = stacked(
+        suite,
+        todo,
+        options.mode,
+        options.device,
+        options.jobs,
+        parameter_count,
+        work,
+        speeds,
+        known,
+        together,
     )
-
-
-def _train(store: Store, stacks: list[Stack], options: Options) -> None:
-    """Run the stacks and store what ends the moment it does."""
-    if not stacks:
-        return
-    said: set[str] = set()
-    before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
-    try:
-        with (
-            interrupts.held(),
-            meter(stacks) as progress,
-            TemporaryDirectory(prefix=SCRATCH, dir=options.folder) as folder,
-        ):
-            sharing = shared_examples(stacks, str(Path(folder).resolve()))
-            attempts = Attempts(sharing, progress.advance)
-            with _executor(sharing, options, attempts.progress) as executor:
-                for number, results, environment, last in attempts.run(executor):
-                    store.add(results, environment)
-                    _say_once(said, results)
-                    note = f"{stacks[number].architecture}: {count(len(results), 'trial')}"
-                    for status, words in LOST.items():
-                        lost = sum(result.status == status for result in results)
-                        note += f", {lost} {words}" if lost else ""
-                    progress.finished(number, note, last=last)
-    except KeyboardInterrupt:
-        say(
-            f"interrupted: {len(store.done())} finished trials are kept in {store.path};"
-            " the same command goes on from there"
-        )
-        raise
-    finally:
-        store.describe({"wall_seconds": before + time.monotonic() - clock})
-
-
-def _executor(stacks: list[Stack], options: Options, progress: Progress) -> AbstractContextManager[Executor]:
-    """Return where to run stacks; with one job and nothing of somebody else's in them, in this process."""
-    if options.dask is not None:
-        from runner import cluster
-
-        return cluster.connected(options.dask, options.timeout, progress, say)
-    if options.jobs == 1 and options.timeout is None and not any(map(_others, stacks)):
-        return local.inline(progress)
-    return local.processes(min(options.jobs, len(stacks)), options.timeout, progress, say)
-
-
-def _others(stack: Stack) -> bool:
-    """Return whether somebody else's code takes part in a stack: it may end its process or never return."""
-    names = {trial.task for trial in stack.trials}
-    ours = all(transforms.split(name)[0] in registry.TASKS for name in names)
-    return not ours or bool(registry.source(stack.architecture.removesuffix(plan.CORRECTED)))
-
-
-def _say_once(said: set[str], results: list[TrialResult]) -> None:
-    """Pass on what is to be said of how trials were trained, and the first reason of a row's failures."""
-    for result in results:
-        row = result.trial.architecture
-        ends = [(LOST[each.status], each.reason) for each in result.records if each.status in LOST]
-        for key, note in (
-            (result.note, result.note),
-            (row, f"{row} {': '.join(ends[0])}" if ends else ""),
-        ):
-            if note and key not in said:
-                said.add(key)
-                say(f"warning: {note}")
+    return [replace(stack, checkpoints=str(folder.resolve())) for stack in stacks]
 
 
 def _say_what_is_missing(

@@ -6,7 +6,6 @@ import functools
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,8 @@ from benchmarks import registry
 from benchmarks.architecture import Estimator, FitFailed, Network, Predict, Reference, Skipped
 from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
+from runner import saved_results
+from runner.checkpoint import Checkpoint
 from runner.data import Examples
 from runner.plan import CompileFailed, Trial
 from runner.records import Rows, TrialResult, evaluation_of, in_order, predicted, unscored
@@ -54,11 +55,10 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
     """
     try:
         rows = _run(stack, progress)
-    except BaseException as error:  # somebody's code may call sys.exit
+    except (Exception, SystemExit, KeyboardInterrupt) as error:  # somebody's code may call sys.exit
         if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
             raise  # a user's; in a worker, which takes none, it is somebody's code that raises it
-        if (half := len(stack.trials) // 2) > 0 and not isinstance(error, CompileFailed):
-            halves = [replace(stack, trials=part) for part in (stack.trials[:half], stack.trials[half:])]
+        if (halves := stack.halves) and not isinstance(error, CompileFailed):
             return [result for part in halves for result in run_stack(part, lambda _: None)]
         status = "skipped" if isinstance(error, Skipped) else "failed"
         again = not isinstance(error, Skipped | FitFailed)
@@ -74,23 +74,43 @@ def _reason(error: BaseException) -> str:
 
 def _run(stack: Stack, progress: Progress) -> list[Rows]:
     architecture = registry.architecture(stack.architecture)
-    rows = [Rows.of(trial) for trial in stack.trials]
+    rows, checkpoint = [Rows.of(trial) for trial in stack.trials], Checkpoint(stack)
     if isinstance(architecture, Network):
         from runner import learning
 
-        learning.train(architecture, stack, rows, progress)
-        return rows
+        learning.train(architecture, stack, rows, progress, checkpoint)
+    else:
+        _fit_each(architecture, stack, rows, progress, checkpoint)
+    rows[0].own.note = "; ".join(filter(None, [rows[0].own.note, *checkpoint.said]))
+    return rows
+
+
+def _fit_each(
+    architecture: Estimator | Reference,
+    stack: Stack,
+    rows: list[Rows],
+    progress: Progress,
+    checkpoint: Checkpoint,
+) -> None:
+    """Fit what isn't a network, trial by trial and budget by budget, those left out that a checkpoint has."""
+    results = [result for row in rows for result in row.all]
+    if saved := checkpoint.read():
+        try:
+            saved_results.check(saved.state, saved.kinds, results)
+            saved_results.restore(saved.state, saved.arrays(), results)
+        except Exception as error:  # whatever is in the file
+            checkpoint.refuse(error)
     for row in rows:
         trial, data = row.own.trial, None
         if isinstance(architecture, Reference) and architecture.needs_data:
             data = Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool)
-        for budget in trial.budgets:
+        for budget in [budget for budget in trial.budgets if budget not in row.budgets]:
+            checkpoint.write(lambda: saved_results.to_save(results))
             try:
                 _fit(architecture, data, row, budget)
             except (Skipped, FitFailed) as error:
                 row.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
         progress(1 / len(rows))
-    return rows
 
 
 def _fit(architecture: Estimator | Reference, data: Examples | None, row: Rows, budget: int) -> None:

@@ -31,7 +31,8 @@ class Stack:
     batch and pool in examples; steps: the most optimiser steps; mode "compiled", "eager" or, for what isn't
     a network, "none"; parameters: trainable ones of one trial; multiply_adds: of one trial's step, 0 where
     they can't be counted; device: "cpu" or "cuda"; cost: seconds of one core, about, which order and pace;
-    shared: the folder where the examples of a task and seed are kept for all stacks that train on them.
+    shared: the folder where the examples of a task and seed are kept for all stacks that train on them;
+    checkpoints: the folder for its checkpoint, "" for none.
     """
 
     trials: tuple[Trial, ...]
@@ -45,6 +46,7 @@ class Stack:
     cost: float
     shared: str = ""
     multiply_adds: int = 0
+    checkpoints: str = ""
 
     @property
     def architecture(self) -> str:
@@ -66,6 +68,12 @@ class Stack:
         """Places of one of its programs, at least one."""
         one = self.parameters // self.trials[0].members
         return places(one) if self.compiles else max(self.networks, 1)
+
+    @property
+    def halves(self) -> list[Stack]:
+        """What it is split into where it fails: nothing if it is one trial."""
+        half = len(self.trials) // 2
+        return [replace(self, trials=part) for part in (self.trials[:half], self.trials[half:]) if half]
 
     @property
     def compiles(self) -> bool:
@@ -93,6 +101,7 @@ def stacked(
     count: Callable[..., Work] | None = None,
     speeds: Speeds = TYPICAL,
     known: Known = NOTHING,
+    together: Sequence[Sequence[str]] = (),
 ) -> list[Stack]:
     """Return the trials as stacks, the costliest first.
 
@@ -101,11 +110,13 @@ def stacked(
 
     How trials are put together never changes their numbers, so stacks are cut for the machine: at most 30
     networks each, on a GPU as many as fit, and enough stacks to keep every worker busy; compiled ones between
-    programs only, because a half-empty program costs as much as a full one.
+    programs only, because a half-empty program costs as much as a full one. together: ids of
+    trials that began in one stack, which they go on in if all of them are there.
     """
     groups = _groups(trials)
     share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
     made: list[tuple[Stack, Work]] = []
+    going_on: list[Stack] = []
     for (name, features, classes), members in groups.items():
         architecture = registry.architecture(name)
         how = network_mode(architecture, mode)
@@ -133,14 +144,19 @@ def stacked(
             multiply_adds=work.multiply_adds * members[0].members,
             cost=0.0,
         )
-        for number, part in enumerate(_parts(members, limit, full=how == "compiled")):
+        begun, fresh = _reunited(members, together)
+        for number, part in enumerate([*begun, *_parts(fresh, limit, full=how == "compiled")]):
             one = replace(stack, trials=tuple(part))
-            made.append((replace(one, cost=cost.seconds(one, work, speeds, known, first=not number)), work))
+            one = replace(one, cost=cost.seconds(one, work, speeds, known, first=not number))
+            if number < len(begun):
+                going_on.append(one)
+            else:
+                made.append((one, work))
 
     def price(stack: Stack, work: Work) -> float:
         return cost.seconds(stack, work, speeds, known, first=False)
 
-    return sorted(_evened(made, jobs, price), key=lambda stack: -stack.cost)
+    return sorted([*going_on, *_evened(made, jobs, price)], key=lambda stack: -stack.cost)
 
 
 def _evened(
@@ -191,13 +207,26 @@ def _groups(trials: Iterable[Trial]) -> dict[tuple[str, int, int], list[Trial]]:
     return dict(sorted(joined.items()))
 
 
+def _reunited(
+    members: Sequence[Trial], together: Sequence[Sequence[str]]
+) -> tuple[list[list[Trial]], list[Trial]]:
+    """Return trials that go on as the stacks that they began in, the largest first, and all others."""
+    if not together:
+        return [], list(members)
+    left, begun = {trial.id: trial for trial in members}, []
+    for ids in sorted(together, key=lambda ids: (-len(ids), ids)):
+        if ids and len(set(ids)) == len(ids) and all(each in left for each in ids):
+            begun.append([left.pop(each) for each in ids])
+    return begun, list(left.values())
+
+
 def _parts(members: Sequence[Trial], limit: int, *, full: bool) -> list[Sequence[Trial]]:
     """Return members in as few parts of at most `limit` as can be: of nearly equal size, or all but one full.
 
     A compiled program costs the same with places left empty.
     """
     count = math.ceil(len(members) / limit)
-    size = limit if full else len(members) / count
+    size = limit if full else len(members) / max(count, 1)
     bounds = [min(round(i * size), len(members)) for i in range(count + 1)]
     return [members[a:b] for a, b in pairwise(bounds)]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,7 +17,10 @@ from runner.optimiser import update
 def training_step(
     module: nn.Module, recipe: Recipe, criterion: Callable[..., Tensor], liftable: Liftable
 ) -> Callable[..., Tensor]:
-    """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses."""
+    """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses.
+
+    module: in training mode, the step's own from now on.
+    """
     gradients = (_alone if liftable.reason else _lifted)(module, criterion, liftable.moving)
 
     def step(state: dict[str, Any], scalars: Tensor, x: Tensor, targets: Tensor, dropped: Tensors) -> Tensor:
@@ -40,7 +42,7 @@ def training_step(
 
 def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
     """Return gradients, losses and moved buffers of all networks at once."""
-    skeleton = copy.deepcopy(module).to(device="meta").train()
+    skeleton = module.to(device="meta")
 
     def loss(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensor, Any]:
         own = buffers | {name: buffers[name].clone() for name in moving}
@@ -52,12 +54,11 @@ def _lifted(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequenc
 
 def _alone(module: nn.Module, criterion: Callable[..., Tensor], moving: Sequence[str]) -> Callable[..., Any]:
     """Return the same for a stack of one network whose module can't be lifted."""
-    skeleton = copy.deepcopy(module).train()
 
     def gradients(weights: Tensors, buffers: Tensors, x: Tensor, targets: Tensor) -> tuple[Tensors, Any]:
         live = {name: weight[0].detach().clone().requires_grad_() for name, weight in weights.items()}
         own = {name: buffer[0].clone() for name, buffer in buffers.items()}
-        value = criterion(functional_call(skeleton, (live, own), (x[0],)), targets[0])
+        value = criterion(functional_call(module, (live, own), (x[0],)), targets[0])
         found = torch.autograd.grad(value, list(live.values()), allow_unused=True)
         gradient = {
             name: (torch.zeros_like(weight) if g is None else g)[None]

@@ -17,11 +17,12 @@ from dask_cluster import HOME, Cluster, end, with_home
 from distributed import Client
 
 from benchmarks import registry, shipping
-from runner import cluster, local, plan, stacks
+from runner import cluster, plan, stacks
 from runner.cluster import ClusterError, connected
 from runner.executors import Died, Done, TimedOut
 from runner.modules import parameter_count
 from runner.store import FILE, Store
+from runner.work import work
 from suites.suite import load, narrow
 
 PATIENCE = 120
@@ -102,7 +103,7 @@ def numbers(results):
 
 
 def in_this_process(todo):
-    return {ticket: Done(*local.work(stack, lambda _: None)) for ticket, stack in enumerate(todo)}
+    return {ticket: Done(*work(stack, lambda _: None)) for ticket, stack in enumerate(todo)}
 
 
 def same(found, expected):
@@ -156,7 +157,9 @@ def own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     write_own(tmp_path, 3)
+    shipping.forget_names()  # another test's files had the same
     yield tmp_path
+    shipping.forget_names()
     for name in [name for name in sys.modules if name.startswith("own_helpers")]:
         del sys.modules[name]
 
@@ -228,7 +231,7 @@ def version(name, found=metadata.version):
 metadata.version = version
 """
 ENGINE = """
-from runner import cluster, local, plan, stacks
+from runner import cluster, plan, stacks
 plan.ENGINE_VERSION = 99
 """
 WITHOUT = """
@@ -342,7 +345,9 @@ def notes(tmp_path, monkeypatch):
     folder = tmp_path / "notes"
     folder.mkdir()
     (tmp_path / "slow.py").write_text(f"NOTES = {str(folder)!r}\n" + SLOW)
-    return folder
+    shipping.forget_names()  # another test's files had the same
+    yield folder
+    shipping.forget_names()
 
 
 def process_of(note):
@@ -410,9 +415,9 @@ def test_a_stack_that_kills_its_workers_is_told_from_the_others(empty, notes):
 def test_a_stack_that_takes_too_long_is_ended_and_its_worker_restarted(empty, notes, nanny):
     empty.start_worker(nanny=nanny)
     told, todo = [], [*estimators("slow.py:Hangs", seeds=1), *estimators("slow.py:Naps", seeds=1)]
-    with connected(empty.address, 3.0, ignore, told.append) as executor:
+    with connected(empty.address, 8.0, ignore, told.append) as executor:
         executor.submit(0, todo[0])
-        assert awaited(executor, 1) == {0: TimedOut("its stack took longer than 3.0 s")}
+        assert awaited(executor, 1) == {0: TimedOut("its stack took longer than 8.0 s")}
         executor.submit(1, todo[1])
         if nanny:
             assert isinstance(awaited(executor, 1)[1], Done)
@@ -423,8 +428,8 @@ def test_a_stack_that_takes_too_long_is_ended_and_its_worker_restarted(empty, no
 @pytest.mark.long
 def test_time_in_a_queue_does_not_count(empty, notes):
     empty.start_worker()
-    with connected(empty.address, 5.0, ignore, print) as executor:
-        naps = estimators(*(f"slow.py:Naps(C={number})" for number in range(1, 13)), seeds=1)
+    with connected(empty.address, 8.0, ignore, print) as executor:
+        naps = estimators(*(f"slow.py:Naps(C={number})" for number in range(1, 21)), seeds=1)
         found = finished(executor, naps)
     assert all(isinstance(ending, Done) for ending in found.values())
 
@@ -555,5 +560,5 @@ def test_ctrl_c_ends_a_run_and_leaves_the_cluster_as_it_was(empty, notes):
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 130, said
-    assert time.monotonic() - asked < 5
+    assert time.monotonic() - asked < 15
     assert "Traceback" not in said

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import registry
-from benchmarks.task import BLOCK, TaskError, training_data
+from benchmarks.task import BLOCK, Stream, TaskError, training_data
 from runner.data import Examples, SharedStream
 
 TASK = registry.task("gauss-nested")
@@ -61,6 +61,25 @@ def test_how_batches_are_asked_for_changes_nothing():
     together, _ = one.take(50)
     apart = np.concatenate([many.take(n)[0] for n in (1, 14, 20, 15)])
     np.testing.assert_array_equal(together, apart)
+
+
+@pytest.mark.parametrize("pool", [None, 1000, 64])
+@pytest.mark.parametrize("skipped", [[0], [1], [63], [64], [500], [3, 61, 0, 64, 130]])
+def test_what_is_skipped_is_what_would_have_been_taken(pool, skipped, tmp_path, monkeypatch):
+    one, many = Examples(TASK, 1, 64, pool), Examples(TASK, 1, 64, pool, str(tmp_path), 64 * 600)
+    whole_x, whole_y = one.take(sum(skipped) + 2 * len(skipped))
+    draws, draw = [], Stream._draw
+    monkeypatch.setattr(Stream, "_draw", lambda self: (draws.append(1), draw(self))[1])
+    at = 0
+    for count in skipped:
+        many.skip(count)
+        at += count
+        for own, expected in zip(many.take(2), (whole_x, whole_y), strict=True):
+            np.testing.assert_array_equal(own, expected[at : at + 2])
+        at += 2
+    if pool is None and skipped == [500]:
+        stretch = SharedStream(TASK, 1, tmp_path)._stretch
+        assert len(draws) <= stretch  # not the blocks before
 
 
 def test_shared_examples_are_the_same_ones_and_drawn_once(tmp_path, monkeypatch):

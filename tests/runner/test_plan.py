@@ -98,6 +98,29 @@ def test_the_costliest_stacks_come_first():
     assert [stack.cost for stack in made] == sorted((stack.cost for stack in made), reverse=True)
 
 
+def test_trials_that_began_together_go_on_together_if_all_are_there():
+    suite = narrow(SUITE, architectures=["linear", "mlp-16x16"], tasks=["gauss-nested", "gauss-separated"])
+    trials = plan.plan(suite.model_copy(update={"reference": []}), "eager")
+    linear, other = trials[:20], trials[20:]
+    began = [linear[i].id for i in (7, 3, 11)]
+    sets = [
+        began,
+        [linear[3].id, linear[4].id],  # less than one that it overlaps with
+        [linear[0].id, other[0].id],  # of two architectures
+        [linear[5].id, linear[5].id],
+        [linear[6].id, "somebody else's"],
+        [],
+    ]
+    made = stacked(suite, trials, "eager", "cpu", 2, lambda *_: 100, together=sets)
+    ids = [[trial.id for trial in stack.trials] for stack in made]
+    assert began in ids
+    assert sorted(len(each) for each in ids if each != began) == [17, 20]
+    assert sorted(each for part in ids for each in part) == sorted(trial.id for trial in trials)
+    whole = [trial.id for trial in linear]
+    made = stacked(suite, linear, "eager", "cpu", 2, lambda *_: 100, together=[whole])
+    assert [[trial.id for trial in stack.trials] for stack in made] == [whole]
+
+
 def test_examples_are_shared_by_all_that_train_where_two_architectures_do():
     suite = narrow(load("smoke"), architectures=["linear", "mlp-16x16"], tasks=["gauss-nested"], seeds=2)
     made = stacked(suite, plan.plan(suite, "eager"), "eager", "cpu", 1, lambda *_: 7)

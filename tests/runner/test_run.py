@@ -1,7 +1,6 @@
 """The command, end to end: what it leaves behind, what it says, and how it ends."""
 
 import json
-import os
 import shutil
 import signal
 import sqlite3
@@ -250,19 +249,6 @@ def workers(parent):
     children = Path(f"/proc/{parent}/task/{parent}/children")
     found = [int(pid) for pid in children.read_text().split()]
     return [pid for pid in found if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-
-
-@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
-def test_a_worker_that_is_killed_is_told_and_the_rest_is_kept(tmp_path, start_long_run):
-    process, _ = start_long_run("2")
-    os.kill(workers(process.pid)[0], signal.SIGKILL)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 3
-    assert "error: a worker process died" in stderr
-    assert "Traceback" not in stderr
-    assert (tmp_path / "runs/smoke/report/index.html").is_file()
-    db = sqlite3.connect(tmp_path / "runs/smoke/results.db")
-    assert db.execute("SELECT COUNT(*) FROM trial").fetchone()[0] > 0
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")

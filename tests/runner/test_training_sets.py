@@ -52,6 +52,21 @@ def test_how_mini_batches_are_asked_for_changes_nothing():
         np.testing.assert_array_equal(together[i], np.concatenate([part[i] for part in apart]))
 
 
+@pytest.mark.parametrize("budget", [10, 100, 1003])
+def test_what_is_skipped_is_what_would_have_been_taken(budget):
+    whole, parts = TrainingSet(TASK, 0, budget, 16), TrainingSet(TASK, 0, budget, 16)
+    x, y = whole.take(1, 300)
+    at = 0
+    for count in (0, 1, 63, 64, 100):
+        parts.skip(1, count)
+        at += count
+        for own, expected in zip(parts.take(1, 3), (x, y), strict=True):
+            np.testing.assert_array_equal(own, expected[at : at + 3])
+        at += 3
+    parts.rewind()
+    np.testing.assert_array_equal(parts.take(1, 300)[0], x)
+
+
 def test_members_seeds_and_tasks_have_orders_of_their_own():
     orders = [places(100, member, count=5) for member in range(3)]
     orders += [places(100, seed=1, count=5), places(100, task=registry.task("gauss-separated"), count=5)]
