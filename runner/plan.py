@@ -18,6 +18,7 @@ from benchmarks import task as tasks
 from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.tasks import transforms
 from runner import provenance
+from runner.garbage import uncollected
 from suites.suite import Suite
 
 ENGINE_VERSION = 3  # of the training program and of the scoring; a change of numbers bumps it
@@ -82,6 +83,7 @@ def mode(suite: Suite, *, quick: bool) -> str:
     return "compiled" if long and not quick and compiler_present() else "eager"
 
 
+@uncollected()
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order.
 

@@ -12,6 +12,7 @@ from benchmarks import registry
 from benchmarks.architecture import Architecture, Estimator, Network
 from runner import cost
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
+from runner.garbage import uncollected
 from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
@@ -91,6 +92,7 @@ def places(parameters: int) -> int:
     return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
 
+@uncollected()
 def stacked(
     suite: Suite,
     trials: Iterable[Trial],

@@ -14,7 +14,7 @@ from runner.modules import parameter_count
 from runner.stacks import stacked
 from suites.suite import load
 
-names = [*load("gaussian1d").tasks, *load("mixtures").tasks, *(task for task in registry.TASKS if "2d" in task)]
+names = [*load("gaussian1d").tasks, *load("mixtures").tasks, *load("shapes").tasks, *registry.TASKS]
 tasks = list(dict.fromkeys(names))[:20]
 architectures = [f"mlp(width={width}, depth=2)" for width in range(65, 115)]
 suite = load("gaussian1d").model_copy(
