@@ -1,5 +1,6 @@
 """Stacks on a real Dask cluster, with what can go wrong there."""
 
+import ast
 import os
 import pickle
 import re
@@ -17,8 +18,10 @@ from dask_cluster import HOME, Cluster, end, with_home
 from distributed import Client
 
 from benchmarks import registry, shipping
-from runner import cluster, plan, stacks
-from runner.cluster import ClusterError, connected
+from runner import crew as crews
+from runner import plan, stacks
+from runner.cluster import connected, size
+from runner.crew import ClusterError
 from runner.executors import Died, Done, TimedOut
 from runner.modules import parameter_count
 from runner.store import FILE, Store
@@ -77,11 +80,12 @@ def awaited(executor, count, said=()):
 
 
 def until(what, executor):
-    """Go on until something holds."""
-    deadline = time.monotonic() + PATIENCE
+    """Go on until something holds, and return {ticket: how it ended} of what has ended meanwhile."""
+    found, deadline = {}, time.monotonic() + PATIENCE
     while not what():
         assert time.monotonic() < deadline
-        assert not executor.ended(0.1)
+        found |= dict(executor.ended(0.1))
+    return found
 
 
 def numbers(results):
@@ -231,7 +235,8 @@ def version(name, found=metadata.version):
 metadata.version = version
 """
 ENGINE = """
-from runner import cluster, plan, stacks
+from runner import crew as crews
+from runner import plan, stacks
 plan.ENGINE_VERSION = 99
 """
 WITHOUT = """
@@ -261,6 +266,17 @@ def test_a_worker_with_other_versions_gets_nothing(empty):
     assert all(
         re.match(r"worker tcp://127\.0\.0\.1:\d+ is left out", line) for line in told if "left" in line
     )
+
+
+def test_dask_is_only_needed_where_it_is_asked_for(monkeypatch):
+    for path in (HOME / "runner").glob("*.py"):
+        tops = [
+            node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)
+        ]
+        assert not any("distributed" in ast.unparse(node) for node in tops), path
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ClusterError, match=r"pip install 'posterior-bench\[dask\]'"):
+        size("tcp://127.0.0.1:9")
 
 
 def test_no_scheduler_is_one_clear_line():
@@ -378,17 +394,16 @@ def test_a_worker_with_threads_runs_one_stack_at_a_time_even_of_two_runs(empty, 
 def test_a_worker_killed_in_mid_run_costs_nothing_but_time(empty, notes, nanny):
     for _ in range(2):
         empty.start_worker(nanny=nanny)
-    todo = planned(architectures=["slow.py:Network", "linear"], budgets=[6400], seeds=1)
-    told = []
-    with connected(empty.address, None, ignore, told.append) as executor:
-        shares = []
-        executor._progress = lambda *share: shares.append(share)
+    todo = planned(architectures=["slow.py:Network", "linear"], budgets=[12_800], seeds=1)
+    slow = next(ticket for ticket, stack in enumerate(todo) if stack.architecture == "slow.py:Network")
+    told, shares = [], []
+    with connected(empty.address, None, lambda *share: shares.append(share), told.append) as executor:
         for ticket, stack in enumerate(todo):
             executor.submit(ticket, stack)
-        until(lambda: any(share for _, share in shares), executor)
-        address = next(each for each, worker in executor._workers.items() if worker.since)
+        found = until(lambda: any(share > 0 for ticket, share in shares if ticket == slow), executor)
+        address = next(each for each, worker in executor._workers.items() if worker.ticket == slow)
         os.kill(pid_of(empty, address), signal.SIGKILL)
-        found = awaited(executor, len(todo))
+        found |= awaited(executor, len(todo) - len(found))
     same(found, in_this_process(todo))
     assert f"worker {address} has gone; its stack runs elsewhere" in told
 
@@ -407,7 +422,7 @@ def test_a_stack_that_kills_its_workers_is_told_from_the_others(empty, notes):
         found = finished(executor, todo)
     assert isinstance(found.pop(0), Died)
     assert all(isinstance(ending, Done) for ending in found.values())
-    assert len(list(notes.iterdir())) == cluster.LOSSES
+    assert len(list(notes.iterdir())) == crews.LOSSES
 
 
 @pytest.mark.long
