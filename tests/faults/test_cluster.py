@@ -279,7 +279,8 @@ def test_dask_is_only_needed_where_it_is_asked_for(monkeypatch):
         size("tcp://127.0.0.1:9")
 
 
-def test_no_scheduler_is_one_clear_line():
+def test_no_scheduler_is_one_clear_line(monkeypatch):
+    monkeypatch.setattr("runner.cluster.CONNECT_SECONDS", 1.0)
     with (
         pytest.raises(ClusterError, match=r"--dask tcp://127[.]0[.]0[.]1:9: expected a Dask scheduler there"),
         connected("tcp://127.0.0.1:9", None, ignore, print),
@@ -292,6 +293,7 @@ def test_no_scheduler_is_one_clear_line():
         pass
 
 
+@pytest.mark.long
 def test_a_cluster_without_workers_is_waited_for_and_who_joins_late_works_too(empty):
     told = []
     with connected(empty.address, None, ignore, told.append) as executor:
