@@ -85,9 +85,11 @@ def _said(number: int, part: Part) -> _Part:
     kept = [
         _Kept(e.step, e.seconds, e.diverged, e.held_out, e.stopped, e.state is not None) for e in part.kept
     ]
+    if part.finished:
+        return _Part(number, list(range(len(part.group))), 0, 0.0, [], True, kept)
     generators = part.batches.generators(training.step)
     networks = list(training.networks)
-    return _Part(number, networks, training.step, training.seconds, generators, part.finished, kept)
+    return _Part(number, networks, training.step, training.seconds, generators, False, kept)
 
 
 def restore(saved: Saved, stack: Stack, parts: Sequence[Part], rows: Sequence[Rows]) -> None:

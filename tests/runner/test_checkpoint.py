@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import re
 import resource
 import shutil
 import signal
@@ -128,15 +129,22 @@ def run(stack, folder="", progress=lambda _: None):
 
 @pytest.fixture
 def killing(monkeypatch):
-    """kill(n) ends what trains behind the n-th checkpoint that is written from then on."""
-    left, replace = [], checkpoint._replace
+    """kill(n) ends what trains behind the n-th checkpoint that is written from then on.
+
+    The first has to be what the last was: what goes on from a checkpoint is all that was in it.
+    """
+    left, last, replace = [], [], checkpoint._replace
 
     def replace_and_die(path, content):
         replace(path, content)
+        (digest,) = re.findall(rb'"digest":"(\w+)"', content)
+        assert last in ([], [digest])
+        last.clear()
         if left:
             left[0] -= 1
             if left[0] == 0:
                 left.clear()
+                last.append(digest)
                 raise Killed
 
     monkeypatch.setattr(checkpoint, "_replace", replace_and_die)
@@ -194,6 +202,7 @@ def test_networks_that_train_one_after_the_other_go_on_to_the_same_bits(tmp_path
 
 SETS = {
     "some stop early and leave the stack": ("mlp-64+lr(0.02)", {"budgets": (20, 3_000), "steps": 600}, 3),
+    "some stop early and stay": ("mlp-64+lr(0.02)", {"budgets": (20, 3_000, 3_500), "steps": 640}, 3),
     "dropout, mixup, ensemble, calibration": (
         "mlp-16x16+dropout(0.3)+mixup(0.2)+ensemble(2)+temperature",
         {"budgets": (50, 300), "steps": 200},
