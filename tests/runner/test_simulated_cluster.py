@@ -15,8 +15,8 @@ from suites.suite import load
 
 WORKERS = 1_000
 HANDING = 0.003  # seconds to pickle a stack, submit it and take in its results
-LATENCY = 0.015  # seconds from there to the worker and back
-COMMIT = 0.0025  # seconds to store a trial of six budgets
+LATENCY = 0.014  # seconds from there to the worker and back
+COMMIT = 0.004  # seconds to store a trial of six budgets, on two busy cores
 
 
 def planned(name, trials=100_000, **update):
@@ -50,4 +50,5 @@ def test_100_000_trials_keep_1_000_workers_busy():
     found = simulate(stacks, seconds(stacks), WORKERS, handing=HANDING, latency=LATENCY, commit=COMMIT)
     assert 300 < found.trained < 1_200
     assert found.busy >= 0.95
-    assert found.stored < 1.15 * found.trained  # cheap trials come last and all at once
+    # Workers wait for no commit, but those of cheap trials, which come last and many at once, take longer.
+    assert found.stored < 1.3 * found.trained
