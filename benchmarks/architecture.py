@@ -29,6 +29,8 @@ _WORDS = {
     "calibration": (None, "temperature", "vector", "isotonic"),
 }
 MOST_MEMBERS = 32  # of an ensemble: what trains as one compiled program
+_COUNTED = {"batch": "examples a batch"}
+_MOST = {"members": MOST_MEMBERS, "batch": 2**20, "samples": 1_000}  # what a step and a prediction can hold
 
 
 class Skipped(Exception):
@@ -88,6 +90,7 @@ class Recipe:
         for key in _NOT_NEGATIVE:
             if not 0 <= values[key] < float("inf"):
                 raise ValueError(f"expected {key} from 0, found {values[key]!r}")
+        _check_sizes(values)
         for key in _SHARES:
             if not 0 <= values[key] < 1:
                 raise ValueError(f"expected {key} from 0 to below 1, found {values[key]!r}")
@@ -95,8 +98,6 @@ class Recipe:
             raise ValueError(f"expected averaging from 0 to below 1, found {self.averaging!r}")
         if self.samples and not self.dropout:
             raise ValueError("expected dropout above 0 beside samples, found 0")
-        if self.members > MOST_MEMBERS:
-            raise ValueError(f"expected at most {MOST_MEMBERS} members, found {self.members}")
         pair = isinstance(self.betas, tuple) and len(self.betas) == 2
         if not (pair and all(0 <= beta < 1 for beta in self.betas)):
             raise ValueError(f"expected betas to be two numbers from 0 to below 1, found {self.betas!r}")
@@ -107,6 +108,12 @@ class Recipe:
         if self.calibration:
             return f"{self.calibration} calibration"
         return "a cosine schedule" if self.schedule == "cosine" else ""
+
+
+def _check_sizes(values: Mapping[str, Any]) -> None:
+    for key, most in _MOST.items():
+        if values[key] is not None and values[key] > most:
+            raise ValueError(f"expected at most {most:,} {_COUNTED.get(key, key)}, found {values[key]}")
 
 
 @dataclass(frozen=True)

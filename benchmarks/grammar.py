@@ -6,12 +6,14 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from benchmarks.errors import unknown
+from benchmarks.errors import Refused, unknown
 
 CALL = re.compile(r"([^()]*)\(([^()]*)\)")
+LONGEST = 4_000  # characters of a name, the numbers of a matrix in it included
+MOST_PARTS = 8  # behind a name: each wraps a task once more
 
 
-class GrammarError(ValueError):
+class GrammarError(Refused):
     """A name isn't well formed; the message says what was expected and what was found."""
 
 
@@ -33,8 +35,12 @@ def split(kind: str, text: str) -> tuple[str, list[str]]:
     """Return what a name begins with and the parts behind it, such as "xor-2d" and ["nuisance(6)"].
 
     A "+" within parentheses, or in the path of `file.py:attr`, doesn't separate. Raises GrammarError where
-    parentheses don't match.
+    parentheses don't match, where it is too long or has too many parts, or where a terminal can't show it.
     """
+    if len(text) > LONGEST:
+        raise GrammarError(f"{kind} {text!r}: expected at most {LONGEST:,} characters, found {len(text):,}")
+    if not text.isprintable():
+        raise GrammarError(f"{kind} {text!r}: expected a name that can be printed, found control characters")
     start = text.rfind(":") + 1
     parts, depth = [text[:start]], 0
     for character in text[start:]:
@@ -50,6 +56,9 @@ def split(kind: str, text: str) -> tuple[str, list[str]]:
             parts[-1] += character
     if depth:
         raise GrammarError(f"{kind} {text!r}: expected a ')' behind {parts[-1]!r}, found the end")
+    if len(parts) > MOST_PARTS + 1:
+        found = len(parts) - 1
+        raise GrammarError(f"{kind} {text!r}: expected at most {MOST_PARTS} parts behind it, found {found:,}")
     return parts[0].strip(), [part.strip() for part in parts[1:]]
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks import registry
-from benchmarks.errors import in_one_line
+from benchmarks.errors import Refused, in_one_line
 from benchmarks.evaluation import evaluate, normalised
 from benchmarks.metrics import METRICS, Score
 from benchmarks.metrics import score as scores
@@ -21,7 +21,7 @@ ROWS = 65_536  # that a model is given at once
 OFF = 1e-4  # how far from 1 the sum of probabilities in single precision may be
 
 
-class ModelError(ValueError):
+class ModelError(Refused):
     """A model's output can't be scored; the message says what was expected and what was found."""
 
 

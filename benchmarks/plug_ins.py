@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import hashlib
 import importlib
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks import sources
 from benchmarks.architecture import Architecture, Arguments, Estimator, Network, Reference, arguments
-from benchmarks.errors import UnknownName, in_one_line
+from benchmarks.errors import Refused, UnknownName, hint, in_one_line
 from benchmarks.task import FILE_MODULE, Task, TaskError
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ TASK_PROTOCOL = ("name", "version", "features", "classes", "sample", "log_joint"
 PREDICTS = ("predict_proba", "predict_log_proba", "decision_function")
 
 
-class ArchitectureError(ValueError):
+class ArchitectureError(Refused):
     """What was plugged in can't be used as an architecture; the message says what was expected and found."""
 
 
@@ -91,9 +90,9 @@ def plugged_in(kind: str, text: str) -> Any:
     if hasattr(module, attribute):
         return getattr(module, attribute)
     public = [each for each in vars(module) if not each.startswith("_")]
-    near = difflib.get_close_matches(attribute, public, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(public) or 'nothing'}"
-    raise UnknownName(f"{kind} {text}: expected {place!r} to have {attribute!r}, found none; {hint}")
+    raise UnknownName(
+        f"{kind} {text}: expected {place!r} to have {attribute!r}, found none; {hint(attribute, public)}"
+    )
 
 
 # Where the copies of files lie that were sent here from another machine, by the names they go by there.

@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.errors import in_one_line
+from benchmarks.errors import Refused, in_one_line
 
 Array: TypeAlias = NDArray[Any]
 
@@ -51,7 +51,7 @@ class Task(Protocol):
         ...
 
 
-class TaskError(ValueError):
+class TaskError(Refused):
     """A task broke its contract; the message names the task, what was expected and what was there."""
 
 

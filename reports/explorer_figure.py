@@ -19,6 +19,7 @@ from reports.maps import class_names, frame, key, outlines, panel
 from reports.pages.page import Chart, Run
 from reports.results import Picture
 from reports.rows import Cell
+from reports.spreadsheets import harmless
 from reports.words import at, batches, learned
 
 FIRST = "mlp-64x64"  # the study's own network
@@ -185,7 +186,7 @@ def _csv(picture: Picture, name: str, budget: int) -> str:
         columns[f"exact P(class {c})"] = picture.posterior[:, c].round(6)
         if q is not None:
             columns[f"mean output P(class {c})"] = q[:, :, c].mean(axis=0).astype(float).round(6)
-    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    return harmless(pd.DataFrame(columns)).to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
 def class_keys(classes: int) -> tuple[Key, ...]:

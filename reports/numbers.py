@@ -9,6 +9,7 @@ import pandas as pd
 
 from reports.trials import missing
 
+LONGEST = 1e12  # seconds of a duration that means anything; a manifest may hold any number
 BLANK = "–"  # noqa: RUF001 (the typographic sign for "nothing here")
 
 
@@ -73,7 +74,7 @@ def plural(count: int, word: str) -> str:
 
 def seconds(value: object) -> str:
     """A duration: 0.42 s, 12.3 s, 3 min 20 s, 1 h 02 min; blank where a manifest holds something else."""
-    if not isinstance(value, int | float) or missing(value):
+    if not isinstance(value, int | float) or missing(value) or not abs(value) < LONGEST:
         return BLANK
     if value < 60:
         return f"{number(value, 2 if value < 10 else 3)} s"

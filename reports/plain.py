@@ -24,14 +24,35 @@ WIDTH = 80
 # Spaces between columns, width of a task's heading (0: no column a task), longest name; the first that fits.
 _LAYOUTS = ((2, 11, 22), (2, 8, 18), (2, 7, 14), (1, 8, 14), (1, 6, 14), (2, 0, 34), (2, 0, 20), (1, 0, 12))
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]|~$#])")
+_LINK = re.compile(r"(?i)(www|mailto|xmpp)([.:])")
+_MARKER = re.compile(r"^(\d{0,9})([-+](?=[-+\s]|$)|(?<=\d)[.)](?=\s|$))")  # begins a list, or is a rule
+# What a browser or a terminal does something with in place of showing it: controls, halves of characters, and
+# signs that turn the direction of writing, which make a name look like another.
+_UNSHOWN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+LONGEST_TEXT = 5_000  # characters of one text in Markdown, or of a name on a page
 
 
 def markdown(text: object) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, no new line, no table cell."""
-    flat = " ".join(str(text).split())
-    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("://", ":&#47;&#47;")):
+    flat = printable(str(text)[:LONGEST_TEXT])
+    for sign, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         flat = flat.replace(sign, entity)
-    return _MARKDOWN.sub(r"\\\1", printable(flat))
+    escaped = _MARKER.sub(r"\1\\\2", _MARKDOWN.sub(r"\\\1", flat))
+    # Code hosts make links of these. Entities come last: their own signs may not be escaped.
+    return _LINK.sub(_entity, escaped.replace("://", ":&#47;&#47;"))
+
+
+def _entity(found: re.Match[str]) -> str:
+    return f"{found[1]}&#{ord(found[2])};"
+
+
+def shown(value: object) -> object:
+    """A value as pages show it: text without what can't be shown."""
+    if type(value) is not str:  # Markup is made of texts that were here
+        return value
+    return _UNSHOWN.sub("�", value)
 
 
 def printable(text: object) -> str:

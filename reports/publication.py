@@ -93,7 +93,7 @@ def _edition(
     size = 0
     for name, text in render.data_files(results, summary, "index.html"):
         if name == "records.csv":
-            size = len(text.encode())
+            size = len(text.encode("utf-8", "replace"))
         yield f"{edition.address}/{name}", text
     yield f"{edition.address}/{MANIFEST}", json.dumps(dict(results.manifest), indent=2) + "\n"
     paths = []

@@ -17,8 +17,9 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary, summarise
 from reports.pages.leaderboard import table_context
-from reports.plain import json_text, markdown, printable, section_table, terminal_table
+from reports.plain import LONGEST_TEXT, json_text, markdown, printable, section_table, shown, terminal_table
 from reports.results import RECORD_COLUMNS, Results
+from reports.spreadsheets import harmless
 from reports.trials import in_order
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def parts(name: str) -> Markup:
     """
     from markupsafe import Markup, escape
 
+    name = str(shown(name[:LONGEST_TEXT]))
     pieces = [piece for piece in re.split(r"(?=\+)|(?<=[:/])", name) if piece]
     if len(pieces) < 2 and len(name) <= LONGEST_PART:
         return escape(name)
@@ -137,7 +139,7 @@ def parts(name: str) -> Markup:
 
 def _csv(frame: pd.DataFrame, floats: tuple[str, ...], *, header: bool = True) -> str:
     texts = {name: _texts(frame[name].to_numpy(dtype=float)) for name in floats}
-    return frame.assign(**texts).to_csv(index=False, lineterminator="\n", header=header)
+    return harmless(frame).assign(**texts).to_csv(index=False, lineterminator="\n", header=header)
 
 
 def _texts(values: np.ndarray) -> pd.Categorical[str]:
@@ -162,6 +164,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(_HERE / "templates"),
         autoescape=lambda name: bool(name) and ".html" in str(name),
         undefined=StrictUndefined,
+        finalize=shown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
@@ -183,7 +186,7 @@ def swap_in(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, beside = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="replace", newline="") as file:
             file.write(text)
         os.chmod(beside, 0o666 & ~_umask())
         os.replace(beside, path)

@@ -16,6 +16,7 @@ from reports.leaderboard import Summary
 from reports.pages import architecture, compare, leaderboard, method, task
 from reports.pages.page import Chart, Page, Run
 from reports.results import Results
+from reports.spreadsheets import harmless
 from reports.trials import names
 
 STATIC = ("report.css", "board.js", "charts.js", "compare.js", "explorer.js")
@@ -82,7 +83,7 @@ def page_files(
     yield page.path, page_text(run, page, place, figures)
     yield from page.files.items()
     for chart in page.charts:
-        yield data_path(page, chart), chart.data.to_csv(index=False, lineterminator="\n")
+        yield data_path(page, chart), harmless(chart.data).to_csv(index=False, lineterminator="\n")
 
 
 def run_of(results: Results, summary: Summary) -> Run:
@@ -139,8 +140,11 @@ def _csv(page: Page, chart: Chart) -> str:
 
 
 def data_path(page: Page, chart: Chart) -> str:
-    """Where a chart's numbers stand in the suite's folder."""
-    return f"data/{PurePosixPath(page.path).with_suffix('').as_posix().replace('/', '-')}-{chart.name}.csv"
+    """Where a chart's numbers stand in the suite's folder.
+
+    The point is in no slug: behind a hyphen, the sparse KL of `x` would be the KL of `x-sparse`.
+    """
+    return f"data/{PurePosixPath(page.path).with_suffix('').as_posix().replace('/', '-')}.{chart.name}.csv"
 
 
 def _href(page: Page, path: str) -> str:

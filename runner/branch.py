@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.errors import Refused
 
-class BranchError(ValueError):
+
+class BranchError(Refused):
     """A branch can't be committed to; the message says what was expected and found."""
 
 

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from benchmarks.errors import one_line, visible
+from runner import cli_errors
 from runner.cli_compare import compare, diff
+from runner.cli_merge import merge
 from runner.duration import Duration
 from runner.garbage import uncollected
 from runner.publish import publish
@@ -58,20 +61,27 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--suite", "suite_name", required=True, metavar="NAME|FILE.toml", help="What to run.")
+@click.option(
+    "--suite",
+    "suite_name",
+    required=True,
+    metavar="NAME|FILE.toml",
+    help="What to run; a file may name code beside it.",
+)
 @click.option(
     "--task",
     "tasks",
     multiple=True,
     metavar="NAME|file.py:attr ...",
-    help="Tasks in place of the suite's own, anybody's too.",
+    help="Tasks in place of the suite's own, anybody's too: file.py:attr runs that file.",
 )
 @click.option(
     "--architecture",
     "architectures",
     multiple=True,
     metavar="NAME|file.py:attr ...",
-    help="Architectures in place of the suite's own, anybody's too; reference rows stay.",
+    help="Architectures in place of the suite's own, anybody's too: file.py:attr runs that file; reference"
+    " rows stay.",
 )
 @click.option(
     "--budget", "budgets", multiple=True, type=int, metavar="N ...", help="Budgets in labelled examples."
@@ -206,7 +216,7 @@ def list_(kind: str, task: str | None, as_json: bool) -> None:
         return
     import shutil
 
-    click.echo(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None))
+    click.echo(visible(table(rows, shutil.get_terminal_size().columns if sys.stdout.isatty() else None)))
     if note := footnote(kind):
         click.echo(note)
 
@@ -225,12 +235,14 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
 
     names = list(dict.fromkeys(tasks or TASKS))
     results = verifying.verify_all(names, _cores(), verifying.progress(len(names)))
-    click.echo(json.dumps(verifying.rows(results), indent=2) if as_json else verifying.table(results))
+    shown = json.dumps(verifying.rows(results), indent=2) if as_json else visible(verifying.table(results))
+    click.echo(shown)
     sys.exit(CHECK_FAILED if any(result.failed for result in results) else FINE)
 
 
 cli.add_command(compare)
 cli.add_command(diff)
+cli.add_command(merge)
 cli.add_command(publish)
 
 
@@ -256,7 +268,7 @@ def _guarded(call: Callable[[], Any]) -> int:
     try:
         call()
     except click.ClickException as error:
-        error.show()
+        cli_errors.show(error)
         return CALL_WRONG
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
@@ -268,7 +280,9 @@ def _guarded(call: Callable[[], Any]) -> int:
     except Exception as error:
         if not _can_be_mended(error):
             raise
-        click.echo(f"error: {error}", err=True)
+        click.echo(
+            f"error: {one_line(str(error))}", err=True
+        )  # the machine's too, whose paths may be anything
         return CALL_WRONG
     return FINE
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol, TypeAlias
 
+from benchmarks.errors import Refused
 from runner.records import TrialResult, unscored
 from runner.stacks import Stack
 
@@ -16,7 +17,7 @@ Progress: TypeAlias = Callable[[int, float], None]  # called with a ticket and t
 Tell: TypeAlias = Callable[[str], None]  # called with a line for the user
 
 
-class WorkersFail(ValueError):
+class WorkersFail(Refused):
     """No stack can be run, whatever is in it; the message says why and what can be done."""
 
 

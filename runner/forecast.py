@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from reports.numbers import seconds
-from runner import cost, plan
+from runner import cost, damage, plan
 from runner.plan import Trial
 from runner.progress import count
 from runner.run import Options, stacks_of
@@ -21,6 +21,7 @@ def dry_run(suite: Suite, options: Options) -> str:
     path = options.folder / FILE
     if path.exists() and path.stat().st_size:
         with Store(path, reading=True) as store:
+            damage.verify(store)
             known = cost.measured(store, suite.tasks)
             if not options.fresh:
                 todo = plan.missing(trials, store.done())

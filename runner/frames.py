@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from reports.results import RECORD_COLUMNS, Picture, Predictions, Results
+from runner import columns
 from runner.store import Store, StoreError
 
-TEXTS = ("metric", "region", "status", "reason")
-# The trials stand outside, so that each is looked up once and not for every record.
-RECORDS = f"""
-SELECT grid.value, record.budget, record.value, record.error, {", ".join(f"record.{name}" for name in TEXTS)}
-FROM json_each(?) AS grid CROSS JOIN record ON record.trial = grid.key
-"""
-CHUNK = 1 << 15  # rows in memory as Python objects
 MAY_LACK = ("crossings", "parameters", "low", "high")  # numbers of a task that not every task has
 
 
@@ -53,28 +46,36 @@ def examples(store: Store) -> dict[str, frozenset[str]]:
     """
     seeds = _seeds(store)
     found: dict[str, set[str]] = {}
-    for trial, text in store.rows("SELECT id, spec FROM trial"):
+    for trial, _, _, _, text, *_ in store.table("trial"):
         if trial in seeds:
             spec = json.loads(text)
             protocol = {key: spec["protocol"].get(key) for key in ("kind", "pool")}
             parts = (spec["task"], spec.get("fingerprint"), protocol)
-            found.setdefault(seeds[trial][0], set()).add(json.dumps(parts, sort_keys=True))
+            found.setdefault(seeds[trial].task, set()).add(json.dumps(parts, sort_keys=True))
     return {task: frozenset(each) for task, each in found.items()}
 
 
-def _seeds(store: Store) -> dict[str, tuple[str, str, int]]:
-    """Return {trial id: (task, architecture, seed)} of the last grid; raises StoreError without one."""
+class Cell(NamedTuple):
+    """Where a trial stands in its grid, and the sum of its records' checksums."""
+
+    task: str
+    architecture: str
+    seed: int
+    numbers: int
+
+
+def _seeds(store: Store) -> dict[str, Cell]:
+    """Return the trials of the last grid by their ids; raises StoreError without one."""
     run = store.run()
     if "suite" not in run:
         raise StoreError(f"results file {store.path}: expected a run, found none in it")
     named = run["trials"]
     if isinstance(named, list):  # of an older version, where a trial had one name for good
-        rows = store.rows("SELECT id, task, architecture FROM trial")
-        named = {trial: names for trial, *names in rows if trial in named}
+        named = {id: names for id, *names, _, _, _, _ in store.table("trial") if id in named}
     return {
-        trial: (*named[trial], seed)
-        for trial, seed in store.rows("SELECT id, seed FROM trial")
-        if trial in named
+        id: Cell(named[id][0], named[id][1], seed, numbers)
+        for id, _, _, seed, _, _, numbers in store.table("trial")
+        if id in named
     }
 
 
@@ -93,48 +94,23 @@ def _as_floats(tasks: pd.DataFrame) -> pd.DataFrame:
     return tasks.astype({name: "float64" for name in MAY_LACK if name in tasks})
 
 
-def _records(store: Store, seeds: Mapping[str, tuple[str, str, int]], budgets: set[int]) -> pd.DataFrame:
-    """Return the grid's records in the order of their trials' ids, texts as categories.
-
-    A million of them as Python objects would be a gigabyte: they become arrays a few thousand at a time.
-    """
+def _records(store: Store, seeds: Mapping[str, Cell], budgets: set[int]) -> pd.DataFrame:
+    """Return the grid's records in the order of their trials' ids, texts as categories; raises Damaged."""
     trials = sorted(seeds)
-    rows = store.rows(RECORDS, json.dumps({trial: number for number, trial in enumerate(trials)}))
-    known: list[dict[str, int]] = [{} for _ in TEXTS]
-    parts = [_empty(), *_arrays(rows, known)]
-    trial, budget, value, error, *texts = [np.concatenate(each) for each in zip(*parts, strict=True)]
-    kept = np.isin(budget, list(budgets))
+    found = columns.read(store, {each: seeds[each].numbers for each in trials})
+    kept, trial = np.isin(found.budget, list(budgets)), found.trial
     tasks, architectures, numbers = ([seeds[each][part] for each in trials] for part in range(3))
-    columns: dict[str, Any] = {
+    frame: dict[str, Any] = {
         "task": _repeated([str(task) for task in tasks], trial[kept]),
         "architecture": _repeated([str(name) for name in architectures], trial[kept]),
         "seed": np.array(numbers, dtype=np.int64)[trial[kept]],
-        "budget": budget[kept],
-        "value": value[kept],
-        "error": error[kept],
+        "budget": found.budget[kept],
+        "value": found.value[kept],
+        "error": found.error[kept],
     }
-    for name, codes, found in zip(TEXTS, texts, known, strict=True):
-        columns[name] = _repeated(list(found), codes[kept])
-    return pd.DataFrame(columns)[list(RECORD_COLUMNS)]
-
-
-def _arrays(rows: Iterator[tuple[Any, ...]], known: Sequence[dict[str, int]]) -> Iterator[list[np.ndarray]]:
-    """Yield the columns of `RECORDS`, a part of the rows at a time; known: numbers of each column's texts."""
-    while chunk := list(itertools.islice(rows, CHUNK)):
-        trial, budget, value, error, *texts = zip(*chunk, strict=True)
-        plain = zip(_empty(), (trial, budget, value, error), strict=False)
-        coded = [_codes(text, codes) for text, codes in zip(texts, known, strict=True)]
-        yield [*(np.array(column, dtype=like.dtype) for like, column in plain), *coded]
-
-
-def _empty() -> list[np.ndarray]:
-    return [np.empty(0, dtype=kind) for kind in ("i4", "i8", "f8", "f8", *("i4" for _ in TEXTS))]
-
-
-def _codes(texts: Sequence[str], known: dict[str, int]) -> np.ndarray:
-    """Return the number of each text, new ones added to `known`."""
-    codes, found = pd.factorize(np.array(texts, dtype=object))
-    return np.array([known.setdefault(text, len(known)) for text in found], dtype=np.int32)[codes]
+    for name, codes, known in zip(columns.TEXTS, found.texts, found.known, strict=True):
+        frame[name] = _repeated(known, codes[kept])
+    return pd.DataFrame(frame)[list(RECORD_COLUMNS)]
 
 
 def _repeated(texts: Sequence[str], places: np.ndarray) -> pd.Categorical[str]:
@@ -146,7 +122,7 @@ def _repeated(texts: Sequence[str], places: np.ndarray) -> pd.Categorical[str]:
 
 
 def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
-    found = {name: json.loads(text) for name, text in store.rows(f"SELECT name, summary FROM {table}")}
+    found = {name: json.loads(text) for name, text in store.table(table)}
     lost = [name for name in names if name not in found]
     if lost:
         raise StoreError(
@@ -155,13 +131,11 @@ def _summaries(store: Store, table: str, names: list[str]) -> pd.DataFrame:
     return pd.DataFrame([found[name] for name in names], index=pd.Index(names, name="name"))
 
 
-def _pictures(
-    store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
-) -> dict[str, Picture]:
+def _pictures(store: Store, seeds: Mapping[str, Cell], tasks: list[str]) -> dict[str, Picture]:
     """Return the picture of every task that has one, with the outputs that were kept."""
     curves, predictions = (_by_cell(store, table, seeds, tasks) for table in ("curve", "prediction"))
     found = {}
-    for task, text, *blobs in store.rows("SELECT task, layout, x, log_joint, sparse FROM picture"):
+    for task, text, *blobs in store.table("picture"):
         if task in curves:
             layout = json.loads(text)
             rows = layout.pop("rows", [])
@@ -197,13 +171,11 @@ def _picture(
     )
 
 
-def _predictions(
-    store: Store, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
-) -> dict[str, Predictions]:
+def _predictions(store: Store, seeds: Mapping[str, Cell], tasks: list[str]) -> dict[str, Predictions]:
     """Return log q at the points that stand for P(x), of every task that has some."""
     outputs = _by_cell(store, "prediction", seeds, tasks)
     found = {}
-    for task, w_blob, p_blob in store.rows("SELECT task, weights, log_posterior FROM representatives"):
+    for task, w_blob, p_blob in store.table("representatives"):
         if outputs.get(task):
             weights = np.frombuffer(w_blob, dtype="<f4").astype(np.float64)
             shape = (len(weights), -1)
@@ -221,13 +193,13 @@ def _predictions(
 
 
 def _by_cell(
-    store: Store, table: str, seeds: Mapping[str, tuple[str, str, int]], tasks: list[str]
+    store: Store, table: str, seeds: Mapping[str, Cell], tasks: list[str]
 ) -> dict[str, dict[tuple[str, int], dict[int, bytes]]]:
     """Return a table's blobs: {task: {(architecture, budget): {seed: log q}}}."""
     found: dict[str, dict[tuple[str, int], dict[int, bytes]]] = {task: {} for task in tasks}
-    for trial, budget, log_q in store.rows(f"SELECT trial, budget, log_q FROM {table}"):
+    for trial, budget, log_q in store.table(table):
         if trial in seeds:
-            task, architecture, seed = seeds[trial]
+            task, architecture, seed, _ = seeds[trial]
             found[task].setdefault((architecture, budget), {})[seed] = log_q
     return found
 

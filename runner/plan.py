@@ -16,6 +16,7 @@ from benchmarks import architecture as architectures
 from benchmarks import evaluation, registry
 from benchmarks import task as tasks
 from benchmarks.architecture import Architecture, Network, Reference
+from benchmarks.errors import Refused
 from benchmarks.tasks import transforms
 from runner import provenance
 from runner.garbage import uncollected
@@ -28,7 +29,7 @@ FINGERPRINT_DRAWS = 64
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that compiling takes
 
 
-class PlanError(ValueError):
+class PlanError(Refused):
     """A grid can't be run; the message says what was expected and found."""
 
 

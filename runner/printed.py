@@ -33,7 +33,7 @@ class Printed:
             self._more[name] += len(line) + 1
         elif text:
             self._shown[name] += 1
-            self._tell(f"{name}: {''.join(each if each.isprintable() else ' ' for each in text[:WIDTH])}")
+            self._tell(f"{name}: {text[:WIDTH]}")
 
     def end(self) -> None:
         """Say how much wasn't shown."""

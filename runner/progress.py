@@ -11,6 +11,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from benchmarks.errors import visible
 from runner.stacks import Stack
 
 QUIET_SECONDS = 30
@@ -18,7 +19,7 @@ QUIET_SECONDS = 30
 
 def say(message: str) -> None:
     """Tell the user something beside the results, on standard error."""
-    print(message, file=sys.stderr, flush=True)
+    print(visible(message), file=sys.stderr, flush=True)
 
 
 def count(number: int, word: str) -> str:

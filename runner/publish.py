@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -130,7 +129,7 @@ def source(folder: Path) -> Source:
     from runner.run import read_manifest
 
     manifest = read_manifest(folder)
-    with copied(folder) as store:
+    with unwritten(folder) as store:
         suite, learned = frames.outline(store)
         # A copy of a run is the same run, whatever happened to its pages and to the file around its rows.
         totals = list(store.rows("SELECT count(*), total(value), total(error) FROM record"))
@@ -143,33 +142,24 @@ def load(folder: Path) -> Results:
     from runner import frames
     from runner.run import read_manifest
 
-    with copied(folder) as store:
+    with unwritten(folder) as store:
         return frames.results(store, read_manifest(folder))
 
 
 @contextmanager
-def copied(folder: Path) -> Iterator[Store]:
-    """Open a copy of a run's results file: reading SQLite's can write beside it, and a run may be read-only.
+def unwritten(folder: Path) -> Iterator[Store]:
+    """Open a run's results file, which nobody writes to meanwhile; its folder stays as it is.
 
     Raises RunError where the folder holds no run or one that is being written, StoreError where its file
     can't be read.
     """
     from runner.run import RunError
-    from runner.store import FILE, Store, StoreError
+    from runner.store import FILE, Store
 
     if not (folder / FILE).is_file():
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
-    with TemporaryDirectory(prefix="posterior-bench-") as scratch, _unused(folder):
-        for name in (FILE, f"{FILE}-wal"):
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, Path(scratch) / name)
-        copy = Path(scratch) / FILE
-        try:
-            store = Store(copy)
-        except StoreError as error:
-            raise StoreError(str(error).replace(str(copy), str(folder / FILE))) from None
-        with store:
-            yield store
+    with _unused(folder), Store(folder / FILE, reading=True) as store:
+        yield store
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import numpy as np
 
 from benchmarks import registry
 from benchmarks.architecture import Predict
+from benchmarks.errors import one_line
 from benchmarks.evaluation import Evaluation, corrected, evaluate, representatives
 from benchmarks.metrics import Score, scores
 from benchmarks.regions import as_networks_see
@@ -59,8 +60,8 @@ class TrialResult:
 
     def blank(self, budget: int, status: str, reason: str, *, again: bool = False) -> None:
         """Record that a budget has no number, why, and whether a run should try it again."""
-        nan = float("nan")
-        self.records.append(Record(budget, "information_gap", "all", nan, nan, status, reason, again))
+        nan, why = float("nan"), one_line(reason)  # it may hold what somebody else's code says
+        self.records.append(Record(budget, "information_gap", "all", nan, nan, status, why, again))
 
     def add(self, budget: int, evaluation: Evaluation, log_q: Array, **measured: float) -> None:
         """Record every measure of log q (n + m, k) at the evaluation's n points and the curve's m points."""

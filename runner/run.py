@@ -15,21 +15,23 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks.errors import Refused
 from reports.results import Results
-from runner import checkpoint, plan, provenance
+from runner import checkpoint, damage, plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
 from runner.plan import Trial
 from runner.progress import count, say
 from runner.stacks import Stack, stacked
-from runner.store import FILE, Store, set_aside
+from runner.store import FILE, Store
 from runner.train import LOST, SCRATCH, train
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
+MOST_MANIFEST = 8 * 2**20  # bytes
 
 
-class RunError(ValueError):
+class RunError(Refused):
     """A run can't start; the message says what was expected and found."""
 
 
@@ -127,7 +129,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            raw = file.read(MOST_MANIFEST + 1)
+        if len(raw) > MOST_MANIFEST:
+            raise RunError(f"file {path}: expected at most {MOST_MANIFEST >> 20} MiB, found more")
+        found = json.loads(raw)
+    except RecursionError:
+        raise RunError(f"file {path}: expected a JSON object, found one nested too deep") from None
+    except RunError:
+        raise
     except ValueError as error:
         raise RunError(f"file {path}: expected JSON, found a syntax error: {error}") from None
     if not isinstance(found, dict):
@@ -136,9 +146,9 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def _store(options: Options) -> Store:
-    if options.fresh and (aside := set_aside(options.folder / FILE)):
+    if options.fresh and (aside := damage.set_aside(options.folder / FILE)):
         say(f"the earlier results are kept in {aside}")
-    return Store(options.folder / FILE)
+    return damage.opened(options.folder / FILE, say)
 
 
 def stacks_of(
@@ -236,7 +246,6 @@ def report_again(folder: Path, output: Path) -> Path:
         raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
     if output.resolve() != folder.resolve() and (output / FILE).exists():
         raise RunError(f"folder {output}: expected one without a run of its own, found {FILE} in it")
-    with locked(folder), Store(folder / FILE) as store:
-        output.mkdir(parents=True, exist_ok=True)
+    with locked(output), Store(folder / FILE, reading=True) as store:
         report(store, read_manifest(folder), output)
     return output / "report" / "index.html"

@@ -69,7 +69,7 @@ def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
 def _reason(error: BaseException) -> str:
     """Return an error as a reason; our own words need no name of a class before them."""
     ours = isinstance(error, TaskError | FitFailed | Skipped | CompileFailed)
-    return (str(error) if ours else f"{type(error).__name__}: {error}")[:500]
+    return str(error) if ours else f"{type(error).__name__}: {error}"
 
 
 def _run(stack: Stack, progress: Progress) -> list[Rows]:

@@ -18,11 +18,13 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from benchmarks.errors import Refused
+
 MARKER = ".posterior-bench-site"  # its lines name what is ours in the site's top folder
 PREFIX = "publish-"  # tells our leftovers from a copy that somebody made of a site
 
 
-class PublishError(ValueError):
+class PublishError(Refused):
     """A site can't be published; the message says what was expected and found."""
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,63 +15,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.task import Array
+from runner import checksum, kept, schema, sqlite_errors
 from runner.pictures import Drawing
 from runner.records import TrialResult
+from runner.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
 
-APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
-SCHEMA_VERSION = 3
-fields = attrgetter("budget", "metric", "region", "value", "error", "status", "reason", "again")
+__all__ = [
+    "APPLICATION_ID",
+    "FILE",
+    "SCHEMA_VERSION",
+    "Damaged",
+    "Empty",
+    "Store",
+    "StoreError",
+    "TaskDescription",
+]
+
 FILE = "results.db"
-
-PREDICTIONS = """
-CREATE TABLE representatives (
-    task TEXT PRIMARY KEY, weights BLOB NOT NULL, log_posterior BLOB NOT NULL
-);
-CREATE TABLE prediction (
-    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
-    PRIMARY KEY (trial, budget)
-) WITHOUT ROWID;
-"""
-PICTURES = """
-CREATE TABLE picture (
-    task TEXT PRIMARY KEY, layout TEXT NOT NULL, x BLOB NOT NULL, log_joint BLOB NOT NULL,
-    sparse BLOB NOT NULL
-);
-"""
-# Schema 2 knew the exact posterior of a line and no density.
-CURVES_TO_PICTURES = """
-INSERT INTO picture
-    SELECT name, '{"axes": ["x"], "shape": [' || (length(x) / 4) || '], "density": false}',
-        x, log_posterior, x''
-    FROM task WHERE length(x) > 0;
-ALTER TABLE task DROP COLUMN x;
-ALTER TABLE task DROP COLUMN log_posterior;
-"""
-SCHEMA = """
-CREATE TABLE environment (id INTEGER PRIMARY KEY, description TEXT NOT NULL UNIQUE);
-CREATE TABLE run (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE task (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
-CREATE TABLE architecture (name TEXT PRIMARY KEY, summary TEXT NOT NULL);
-CREATE TABLE trial (
-    id TEXT PRIMARY KEY, task TEXT NOT NULL, architecture TEXT NOT NULL, seed INTEGER NOT NULL,
-    spec TEXT NOT NULL, environment INTEGER NOT NULL REFERENCES environment (id)
-);
-CREATE TABLE record (
-    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, metric TEXT NOT NULL,
-    region TEXT NOT NULL, value REAL, error REAL, status TEXT NOT NULL, reason TEXT NOT NULL,
-    again INTEGER NOT NULL,
-    PRIMARY KEY (trial, budget, metric, region)
-) WITHOUT ROWID;
-CREATE TABLE curve (
-    trial TEXT NOT NULL REFERENCES trial (id), budget INTEGER NOT NULL, log_q BLOB NOT NULL,
-    PRIMARY KEY (trial, budget)
-) WITHOUT ROWID;
-"""
-LATER = {1: PREDICTIONS, 2: PICTURES + CURVES_TO_PICTURES}  # what files of an older schema lack
-
-
-class StoreError(ValueError):
-    """A results file can't be used; the message names it and says what was expected and found."""
+fields = attrgetter(*schema.RECORD)
 
 
 class TaskDescription(NamedTuple):
@@ -88,14 +51,23 @@ class Store:
     """A run's results file, open for writing unless said otherwise; close it or use it in `with`."""
 
     def __init__(self, path: Path, *, reading: bool = False) -> None:
-        """Open the file, or make it; raises StoreError where it isn't ours or of another schema.
+        """Open the file, or make it; raises StoreError where it can't be used, Damaged where it is damaged.
 
+        One of an older schema is brought up to date, and the old file kept beside it: see `kept_as`.
         reading: the file has to be there, and nothing is written to it or its folder; one of an older schema
-        is brought up to date in memory.
+        is brought up to date in memory. All that is read is of one moment, whoever writes meanwhile.
         """
         self.path = path
+        self.kept_as: Path | None = None
         self._reading = reading
-        self._db = _connect_to_read(path) if reading else _connect(path)
+        self._left = ExitStack()  # what goes when the file is closed
+        self._stamp = _stamp(path)
+        if path.exists() and not path.is_file():
+            raise StoreError(f"results file {path}: expected a file, found something else")
+        with self._explained(), ExitStack() as failing:
+            failing.callback(self._left.close)
+            self._db = self._opened_to_read() if reading else self._opened()
+            failing.pop_all()
 
     def __enter__(self) -> Store:
         return self
@@ -103,27 +75,88 @@ class Store:
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             self.close()
-        except sqlite3.Error:
+        except (StoreError, sqlite3.Error):
             if kind is None:  # else the first error is the one to tell
                 raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and close it."""
-        try:
+        """Fold the write-ahead log in and close the file; on a full disk the log stays beside it."""
+        with self._left, self._explained(), suppress(sqlite3.OperationalError):
             if not self._reading:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        finally:
-            self._db.close()
+
+    def _connected(self, path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
+        address = f"{path.resolve().as_uri()}?{how}"
+        db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=sqlite_errors.PATIENCE)
+        self._left.callback(db.close)
+        schema.harden(db)
+        return db
+
+    def _opened(self) -> sqlite3.Connection:
+        """Return a connection to a file of this schema, made or brought up to date if need be."""
+        if not _size(self.path) and _size(kept.log(self.path)):  # which SQLite would throw away
+            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
+        db = self._connected(self.path)
+        found = schema.version(db, self.path)
+        if 0 < found < SCHEMA_VERSION:
+            self.kept_as = schema.migrate(self.path, db, found)
+            db = self._connected(self.path)
+        db.execute("PRAGMA journal_mode = WAL")
+        db.execute("PRAGMA synchronous = FULL")
+        if not found:
+            schema.create(db)
+        return db
+
+    def _opened_to_read(self) -> sqlite3.Connection:
+        """Return a connection that leaves the file and its folder as they are, on what is there now."""
+        db = self._as_it_is()
+        db.execute("BEGIN")
+        found = schema.version(db, self.path)
+        if not found:
+            raise Empty(f"results file {self.path}: expected a run, found none in it")
+        if found < SCHEMA_VERSION:
+            memory = self._connected(Path("results"), "mode=memory")
+            schema.upgrade(db, found, memory)
+            db = memory
+        db.execute("PRAGMA query_only = ON")
+        return db
+
+    def _as_it_is(self) -> sqlite3.Connection:
+        if self.path.with_name(self.path.name + "-shm").exists():  # somebody writes, or was killed
+            with suppress(sqlite3.OperationalError):
+                db = self._connected(self.path, "mode=ro")
+                schema.version(db, self.path)
+                return db
+        if not _size(kept.log(self.path)):  # SQLite need not make files of its own beside it
+            return self._connected(self.path, "mode=ro&immutable=1")
+        folder = Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
+        for path in (self.path, kept.log(self.path)):
+            shutil.copyfile(path, folder / path.name)
+        return self._connected(folder / self.path.name)
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _explained(self) -> Iterator[None]:
+        """Turn SQLite's errors that come from the file and the disk into ours."""
         try:
-            yield self._db
-        except BaseException:
-            self._db.execute("ROLLBACK")
+            with sqlite_errors.explained(self.path, reading=self._reading):
+                yield
+        except Damaged:
+            if self._reading and _stamp(self.path) != self._stamp:
+                raise StoreError(
+                    f"results file {self.path}: it was written to while it was read; call again"
+                ) from None
             raise
-        self._db.execute("COMMIT")
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection itself, for who reads what may be damaged."""
+        return self._db
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection on which everything is stored at the end or nothing; raises StoreError."""
+        with self._explained(), schema.all_or_nothing(self._db):
+            yield self._db
 
     def done(self) -> dict[str, set[int]]:
         """Return {trial id: budgets that have records}, without what an exception cut short.
@@ -133,37 +166,24 @@ class Store:
         """
         found: dict[str, set[int]] = {}
         query = "SELECT DISTINCT trial, budget FROM record WHERE NOT again"
-        for trial, budget in self._db.execute(query):
+        for trial, budget in self.rows(query):
             found.setdefault(trial, set()).add(budget)
         return found
 
     def add(self, results: Iterable[TrialResult], environment: Mapping[str, str]) -> None:
         """Store finished trials in one transaction; a budget that is there already is replaced, others stay.
 
-        What a trial has at one budget never depends on which others were asked for.
+        What a trial has at one budget never depends on which others were asked for. Raises StoreError, with
+        everything stored before still there.
         """
         description = json.dumps(environment, sort_keys=True)
-        with self._transaction() as db:
-            db.execute("INSERT OR IGNORE INTO environment (description) VALUES (?)", (description,))
-            (row,) = db.execute("SELECT id FROM environment WHERE description = ?", (description,)).fetchone()
+        with self.transaction() as db:
+            there = "SELECT id FROM environment WHERE description = ?"
+            if not (row := db.execute(there, (description,)).fetchone()):
+                row = db.execute("SELECT coalesce(max(id), 0) + 1 FROM environment").fetchone()
+                schema.put(db, "environment", [(*row, description)])
             for result in results:
-                trial = result.trial
-                db.execute(
-                    "INSERT OR REPLACE INTO trial VALUES (?, ?, ?, ?, ?, ?)",
-                    (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, row),
-                )
-                budgets = [(trial.id, budget) for budget in {record.budget for record in result.records}]
-                for table in ("record", "curve", "prediction"):
-                    db.executemany(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", budgets)
-                db.executemany(
-                    "INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                    [(trial.id, *fields(record)) for record in result.records],
-                )
-                for table, kept in (("curve", result.curves), ("prediction", result.predictions)):
-                    db.executemany(
-                        f"INSERT INTO {table} VALUES (?, ?, ?)",
-                        ((trial.id, budget, blob(log_q)) for budget, log_q in kept.items()),
-                    )
+                _add(db, result, *row)
 
     def describe(
         self,
@@ -176,54 +196,71 @@ class Store:
         run: the suite, the ids of the grid's trials, the seconds spent, as plain data; architectures: {name:
         summary}.
         """
-        with self._transaction() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO run VALUES (?, ?)",
-                [(key, json.dumps(value)) for key, value in run.items()],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO task VALUES (?, ?)",
-                [(name, json.dumps(task.summary)) for name, task in (tasks or {}).items()],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO picture VALUES (?, ?, ?, ?, ?)",
-                [(name, *_row(task.drawing)) for name, task in (tasks or {}).items() if task.drawing],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO representatives VALUES (?, ?, ?)",
-                [
-                    (name, blob(task.weights), blob(task.log_posterior))
-                    for name, task in (tasks or {}).items()
-                ],
-            )
-            db.executemany(
-                "INSERT OR REPLACE INTO architecture VALUES (?, ?)",
-                [(name, json.dumps(summary)) for name, summary in (architectures or {}).items()],
-            )
+        told = (tasks or {}).items()
+        with self.transaction() as db:
+            schema.put(db, "run", ((key, json.dumps(value)) for key, value in run.items()))
+            schema.put(db, "task", ((name, json.dumps(task.summary)) for name, task in told))
+            pictures = ((name, *_row(task.drawing)) for name, task in told if task.drawing)
+            schema.put(db, "picture", pictures)
+            exact = ((name, blob(task.weights), blob(task.log_posterior)) for name, task in told)
+            schema.put(db, "representatives", exact)
+            summaries = ((name, json.dumps(text)) for name, text in (architectures or {}).items())
+            schema.put(db, "architecture", summaries)
 
     def run(self) -> dict[str, Any]:
         """Return what was stored about the last run: its suite, its trials' ids, the seconds spent.
 
-        Raises StoreError where that is damaged.
+        Raises Damaged where that is damaged.
         """
-        found = list(self.rows("SELECT key, value FROM run"))
+        found = list(self.table("run"))
         try:
             return {key: json.loads(value) for key, value in found}
         except ValueError as error:
-            raise StoreError(
-                f"results file {self.path}: expected JSON in table run, found: {error}"
-            ) from None
+            raise Damaged(self.path, f"expected JSON in table run, found: {error}") from None
 
     def environments(self) -> list[dict[str, str]]:
         """Return the environments that the stored trials were trained in."""
-        rows = self._db.execute(
-            "SELECT description FROM environment WHERE id IN (SELECT environment FROM trial) ORDER BY id"
-        )
-        return [json.loads(description) for (description,) in rows]
+        used = {row for (row,) in self.rows("SELECT DISTINCT environment FROM trial")}
+        return [json.loads(text) for id, text in sorted(self.table("environment")) if id in used]
+
+    def table(self, name: str) -> Iterator[tuple[Any, ...]]:
+        """Return the rows of a table as they were stored; raises Damaged at one that isn't."""
+        for *row, found in self.rows(f"SELECT {', '.join(schema.COLUMNS[name])}, checksum FROM {name}"):
+            if checksum.of_row(name, *row) != found:
+                with self._explained():
+                    raise Damaged(self.path, f"expected the checksum of a row in table {name}, found another")
+            yield tuple(row)
 
     def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
-        """Return the rows of a reading query; parameters: of its question marks."""
-        return iter(self._db.execute(query, parameters))
+        """Return the rows of a reading query; parameters: of its question marks. Raises StoreError."""
+        with self._explained():
+            # A cursor itself would be closed behind its database.
+            yield from iter(self._db.execute(query, parameters).fetchone, None)
+
+    def chunks(self, query: str, *parameters: Any, most: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Return the same, a list of at most so many rows at a time."""
+        with self._explained():
+            cursor = self._db.execute(query, parameters)
+            while rows := cursor.fetchmany(most):
+                yield rows
+
+
+def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
+    """Store a trial's result in a transaction."""
+    trial, records = result.trial, [fields(record) for record in result.records]
+    # What was there is subtracted and not summed anew: a sum of what is damaged would make it right.
+    old = db.execute("SELECT numbers FROM trial WHERE id = ?", (trial.id,)).fetchone() or (0,)
+    numbers = old[0] + checksum.of_trial(records)
+    for budget in {record.budget for record in result.records} if old[0] else ():
+        found = f"SELECT {', '.join(schema.RECORD)} FROM record WHERE trial = ? AND budget = ?"
+        numbers -= checksum.of_trial(db.execute(found, (trial.id, budget)).fetchall())
+        for table in ("record", "curve", "prediction"):
+            db.execute(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", (trial.id, budget))
+    row = (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, environment)
+    schema.put(db, "trial", [(*row, checksum.signed(numbers))])
+    schema.put_records(db, trial.id, records)
+    for table, outputs in (("curve", result.curves), ("prediction", result.predictions)):
+        schema.put(db, table, ((trial.id, budget, blob(log_q)) for budget, log_q in outputs.items()))
 
 
 def blob(array: Array) -> bytes:
@@ -236,75 +273,14 @@ def _row(drawing: Drawing) -> tuple[str, bytes, bytes, bytes]:
     return json.dumps(layout), blob(drawing.x), blob(drawing.log_joint), np.packbits(drawing.sparse).tobytes()
 
 
-def set_aside(path: Path) -> Path | None:
-    """Rename a results file to the first free results.old-N.db and return that; None where there is none.
-
-    Raises StoreError where the file isn't ours or is of a newer schema.
-    """
-    if not path.exists():
+def _stamp(path: Path) -> tuple[int, int, bool] | None:
+    """Return what tells that a file was written to."""
+    try:
+        found = path.stat()
+    except OSError:
         return None
-    _connect(path).close()  # folds the write-ahead log in
-    number = 1
-    while (aside := path.with_name(f"results.old-{number}.db")).exists():
-        number += 1
-    path.rename(aside)
-    return aside
+    return found.st_mtime_ns, found.st_size, kept.log(path).exists()
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    """Return a connection to a results file of this schema; raises StoreError."""
-    fresh = not path.exists() or path.stat().st_size == 0
-    try:
-        db = sqlite3.connect(path, isolation_level=None, timeout=30)
-        if not fresh:
-            _check(db, path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if not fresh:
-            _bring_up_to_date(db)
-        else:
-            db.executescript(
-                f"BEGIN; {SCHEMA} {PREDICTIONS} {PICTURES} PRAGMA application_id = {APPLICATION_ID};"
-                f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-            )
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"results file {path}: {error}") from None
-    return db
-
-
-def _connect_to_read(path: Path) -> sqlite3.Connection:
-    """Return a connection that leaves a results file and its folder as they are; raises StoreError."""
-    # Without a write-ahead log nobody is writing, and SQLite need not make files of its own beside it.
-    how = "mode=ro" if path.with_name(path.name + "-wal").exists() else "immutable=1"
-    try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?{how}", uri=True, isolation_level=None, timeout=30)
-        _check(db, path)
-        (schema,) = db.execute("PRAGMA user_version").fetchone()
-        if schema == SCHEMA_VERSION:
-            return db
-        copy = sqlite3.connect(":memory:", isolation_level=None)
-        db.backup(copy)
-        db.close()
-        _bring_up_to_date(copy)
-    except sqlite3.DatabaseError as error:
-        raise StoreError(f"results file {path}: {error}") from None
-    return copy
-
-
-def _bring_up_to_date(db: sqlite3.Connection) -> None:
-    (schema,) = db.execute("PRAGMA user_version").fetchone()
-    if schema < SCHEMA_VERSION:
-        later = "".join(LATER[version] for version in range(schema, SCHEMA_VERSION))
-        db.executescript(f"BEGIN; {later} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
-
-
-def _check(db: sqlite3.Connection, path: Path) -> None:
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    (schema,) = db.execute("PRAGMA user_version").fetchone()
-    if application != APPLICATION_ID:
-        raise StoreError(f"results file {path}: expected a file of posterior-bench, found another program's")
-    if schema > SCHEMA_VERSION:
-        raise StoreError(
-            f"results file {path}: expected schema {SCHEMA_VERSION} or older, found {schema};"
-            " a newer posterior-bench wrote it"
-        )
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0

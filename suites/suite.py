@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -12,18 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from benchmarks import registry
 from benchmarks.architecture import Estimator, Network
 from benchmarks.tasks import transforms
-from suites import built_in
+from suites import built_in, files
+from suites.files import SuiteError
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=80)]
-Positive = Annotated[int, Field(gt=0)]
+Positive = Annotated[int, Field(gt=0, le=10**12)]
+Names = Annotated[list[str], Field(max_length=1_000)]
 STEPS = 5_000  # at most, of a `dataset` suite that doesn't say
 QUICK_STEPS = 500
 ARCHITECTURES = ("architectures", "reference")  # the keys that hold names of architectures
+MOST_TRIALS = 2_000_000  # of a grid: what a plan can hold
+MOST_KEPT = 10**8  # examples of a training set or a pool, which is in memory as a whole
+MOST_BATCH = 2**20  # examples of one optimiser step
 FEWEST_EXAMPLES = 10  # of a training set: one less than a fifth held out means nothing
-
-
-class SuiteError(ValueError):
-    """A suite can't be used; the message names the file or flag, the key, what was expected and found."""
 
 
 class Grid(BaseModel):
@@ -31,7 +31,7 @@ class Grid(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    budgets: Annotated[list[Positive], Field(min_length=1)]
+    budgets: Annotated[list[Positive], Field(min_length=1, max_length=1_000)]
     seeds: Positive
     steps: Positive | None = None
 
@@ -47,14 +47,14 @@ class Suite(Grid):
     """
 
     name: Name
-    title: str
-    question: str = ""
+    title: Annotated[str, Field(max_length=200)]
+    question: Annotated[str, Field(max_length=2_000)] = ""
     protocol: Literal["stream", "dataset"]
-    batch: Positive
-    pool: Positive | None = None
-    tasks: Annotated[list[str], Field(min_length=1)]
-    architectures: Annotated[list[str], Field(min_length=1)]
-    reference: list[str] = ["oracle", "prior", "oracle-mle"]
+    batch: Annotated[int, Field(gt=0, le=MOST_BATCH)]
+    pool: Annotated[int, Field(gt=0, le=MOST_KEPT)] | None = None
+    tasks: Annotated[Names, Field(min_length=1)]
+    architectures: Annotated[Names, Field(min_length=1)]
+    reference: Names = ["oracle", "prior", "oracle-mle"]
     quick: Grid | None = None
 
     @model_validator(mode="after")
@@ -80,6 +80,13 @@ class Suite(Grid):
     def _check_grid(self, key: str, grid: Grid) -> None:
         if list(grid.budgets) != sorted(set(grid.budgets)):
             raise ValueError(f"{key}budgets: expected an increasing list, found {list(grid.budgets)}")
+        rows = len(self.tasks) * (len(self.architectures) + len(self.reference))
+        trials = rows * grid.seeds * (len(grid.budgets) if self.protocol == "dataset" else 1)
+        if trials > MOST_TRIALS:
+            raise ValueError(
+                f"{key}seeds: expected a grid of at most {MOST_TRIALS:,} trials, found {trials:,}"
+                f" with {grid.seeds:,} seeds"
+            )
         if self.protocol == "stream":
             _check_multiples(f"{key}budgets", grid.budgets, self.batch)
             if grid.steps is not None:
@@ -88,6 +95,11 @@ class Suite(Grid):
             raise ValueError(
                 f"{key}budgets: expected at least {FEWEST_EXAMPLES} examples, a fifth of which is held out,"
                 f" found {grid.budgets[0]}"
+            )
+        elif grid.budgets[-1] > MOST_KEPT:
+            raise ValueError(
+                f"{key}budgets: expected training sets of at most {MOST_KEPT:,} examples,"
+                f" found {grid.budgets[-1]:,}"
             )
 
     def _check_architecture(self, name: str) -> None:
@@ -171,13 +183,12 @@ def load(name: str) -> Suite:
 
 def read(path: Path) -> Suite:
     """Return the suite in a TOML file; raises SuiteError, which names file, key, expected and found."""
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SuiteError(f"suite file {path}: {error.strerror or error}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SuiteError(f"suite file {path}: expected TOML, found a syntax error: {error}") from None
-    return _validated(data, f"suite file {path}")
+    return parsed(files.content(path), f"suite file {path}", path.parent)
+
+
+def parsed(raw: bytes, where: str, folder: Path) -> Suite:
+    """Return the suite in the bytes of a TOML file of a folder; raises SuiteError, which says where."""
+    return _validated(files.data(raw, where, folder), where)
 
 
 def narrow(
@@ -233,4 +244,12 @@ def _expected(error: Any) -> str:
         return f"expected only the keys {', '.join(Grid.model_fields)}"
     if error["type"] == "missing":
         return "expected a value"
+    limits = error.get("ctx", {})
+    if error["type"] == "too_short":
+        return f"expected at least {limits['min_length']} of them"
+    if error["type"] in ("too_long", "string_too_long"):
+        what = "of them" if error["type"] == "too_long" else "characters"
+        return f"expected at most {limits['max_length']:,} {what}"
+    if error["type"] == "string_pattern_mismatch":
+        return "expected letters, digits, '.', '_' and '-', a letter or digit first"
     return "expected " + str(error["msg"]).removeprefix("Input should be ").removeprefix("a valid ")

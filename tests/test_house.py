@@ -86,3 +86,59 @@ def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "runs/smoke-quick/report/index.html").is_file()
+
+
+RUNS_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "yaml", "jsonpickle"}
+CALLS = {"eval", "exec", "compile", "__import__"}
+PICKLES = {"load", "read_pickle", "load_module", "load_state_dict_from_url", "system", "popen"}
+OWN_PIPE = {
+    "reports/aside.py"
+}  # between a process and the ones that it starts: nothing of it comes from a file
+
+
+def runs_data(path):
+    """Return where a file has what would run code that it reads: (line, what)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            module = getattr(node, "module", None) or node.names[0].name
+            if module.partition(".")[0] in RUNS_DATA:
+                yield node.lineno, module
+        elif isinstance(node, ast.Call):
+            name, keywords = ast.unparse(node.func), {each.arg: each.value for each in node.keywords}
+            module, _, function = name.rpartition(".")
+            if name in CALLS or (
+                function in PICKLES and module in ("torch", "os", "pd", "pandas", "torch.hub")
+            ):
+                yield node.lineno, name
+            for option in ("allow_pickle", "shell"):
+                if option in keywords and ast.unparse(keywords[option]) != "False":
+                    yield node.lineno, f"{name}({option}=...)"
+
+
+@pytest.mark.parametrize("house", HOUSES)
+def test_nothing_that_is_read_is_run(house):
+    for path in (ROOT / house).rglob("*.py"):
+        name = str(path.relative_to(ROOT))
+        found = [] if name in OWN_PIPE else list(runs_data(path))
+        assert not found, f"{name}: {found}"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import pickle",
+        "from joblib import load",
+        "eval(text)",
+        "torch.load(path)",
+        "pd.read_pickle(path)",
+        "np.load(path, allow_pickle=True)",
+        "subprocess.run(text, shell=True)",
+        "os.system(text)",
+    ],
+)
+def test_what_would_run_data_is_found(code, tmp_path):
+    path = tmp_path / "module.py"
+    path.write_text(code)
+    assert list(runs_data(path))
+    path.write_text("np.load(path)\nre.compile(text)\nmodule.eval()\nsubprocess.run(words, shell=False)\n")
+    assert not list(runs_data(path))

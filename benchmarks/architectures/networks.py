@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +10,12 @@ from typing import Any
 from benchmarks.architecture import Module, Network, Recipe, arguments
 
 ACTIVATIONS = ("relu", "tanh", "gelu", "silu")
+MOST_UNITS = 16_384  # of one layer
+MOST_LAYERS = 256
+MOST_WEIGHTS = 2**28  # between hidden layers: a gibibyte, of which training takes four
 HIGHEST_DEGREE = 12  # 1,000 to this power still is a float32
+_LAYERS = ("depth", "blocks")
+_UNITS = ("width", "units", "frequencies", "channels", "components", "pieces")
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,18 @@ def cnn_resnet(channels: int = 16, blocks: int = 2) -> Module:
 
 
 def _module(name: str, **values: Any) -> Module:
+    """Return a module; raises ValueError where it could never be held in memory."""
+    layers = {key: values[key] for key in _LAYERS if key in values}
+    units = {key: values[key] for key in _UNITS if key in values}
+    for most, counts in ((MOST_LAYERS, layers), (MOST_UNITS, units)):
+        for key, count in counts.items():
+            if count > most:
+                raise ValueError(f"{key}: expected at most {most:,}, found {count:,}")
+    square = [units[key] for key in ("width", "channels", "frequencies") if key in units]
+    weights = max(square, default=1) ** 2 * math.prod(layers.values()) * units.get("pieces", 1)
+    if weights > MOST_WEIGHTS:
+        found = ", ".join(f"{key}={count:,}" for key, count in {**units, **layers}.items())
+        raise ValueError(f"expected at most {MOST_WEIGHTS:,} weights between hidden layers, found {found}")
     return Module(name, arguments(values))
 
 

@@ -15,6 +15,7 @@ from benchmarks.tasks.wrappers import Sampler, described, forwarded, numbers, re
 
 CHUNK = 2**21  # numbers in one chunk's largest array, 16 MiB
 ROUNDING = 1e-5  # relative; mapped inputs that are this near an input of the support are that input
+MOST_FEATURES = 512  # of a random map, whose making takes their cube
 CONDITION = 8.0  # ratio of the largest to the least singular value of a random linear map
 
 
@@ -144,12 +145,17 @@ def random_linear_map(task: Task, seed: int) -> LinearMap:
 
     The matrix is U diag(s) V^T with U and V orthogonal (Stewart 1980, SIAM J. Numer. Anal. 17(3):403-409)
     and s evenly spaced in the logarithm around 1. It is rounded to six decimals, so that machines whose
-    linear algebra rounds differently agree on it. Raises TaskError where the seed is negative.
+    linear algebra rounds differently agree on it. Raises TaskError where the seed is negative or the task
+    has too many inputs.
     """
     if seed < 0:
         raise TaskError(f"task {task.name}+random-linear-map: expected a seed from 0, found {seed}")
-    rng = np.random.default_rng(seed)
     d = task.features
+    if d > MOST_FEATURES:
+        raise TaskError(
+            f"task {task.name}+random-linear-map: expected at most {MOST_FEATURES:,} inputs, found {d:,}"
+        )
+    rng = np.random.default_rng(seed)
     left, right = (np.linalg.qr(rng.standard_normal((d, d))) for _ in range(2))
     scales = np.geomspace(CONDITION**-0.5, CONDITION**0.5, d) if d > 1 else np.ones(1)
     u, v = left.Q * np.sign(np.diag(left.R)), right.Q * np.sign(np.diag(right.R))

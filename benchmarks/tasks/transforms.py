@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from benchmarks import grammar
+from benchmarks.errors import hint
 from benchmarks.grammar import CALL
 from benchmarks.task import Task, TaskError
 from benchmarks.tasks.linear_map import LinearMap, random_linear_map
@@ -105,10 +105,10 @@ def _read(text: str, call: str) -> tuple[Transform, Numbers]:
     """Return the transform and the numbers that one part of a text names; raises TaskError."""
     name = call.partition("(")[0].strip()
     if name not in TRANSFORMS:
-        usages = ", ".join(transform.usage for transform in TRANSFORMS.values())
-        near = difflib.get_close_matches(name, TRANSFORMS, n=3, cutoff=0.4)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"known: {usages}"
-        raise TaskError(f"task {text!r}: expected a transform behind '+', found {call!r}; {hint}")
+        meant = hint(name, TRANSFORMS)
+        if meant.startswith("known"):
+            meant = "known: " + ", ".join(transform.usage for transform in TRANSFORMS.values())
+        raise TaskError(f"task {text!r}: expected a transform behind '+', found {call!r}; {meant}")
     transform = TRANSFORMS[name]
     match = CALL.fullmatch(call)
     try:

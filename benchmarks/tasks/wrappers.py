@@ -13,6 +13,7 @@ from benchmarks.task import Array, Task, TaskError, logsumexp
 
 Sampler: TypeAlias = Callable[[int, np.random.Generator], tuple[Array, Array]]
 
+MOST_FEATURES = 1_024  # of a task with inputs of noise: half a gibibyte where it is evaluated
 DRAWS = 2**16  # examples of the wrapped task that a shifted one draws at once, at most
 
 
@@ -184,7 +185,7 @@ class PriorShift:
 class NuisanceDimensions:
     """A task with count more inputs behind its own: independent, standard normal, the same in every class.
 
-    Neither a window nor a support is left. Raises TaskError where count isn't positive.
+    Neither a window nor a support is left. Raises TaskError where count isn't positive or too large.
     """
 
     task: Any  # a Task; Any for its optional attributes
@@ -198,6 +199,10 @@ class NuisanceDimensions:
     def __post_init__(self) -> None:
         if self.count < 1:
             raise TaskError(f"task {self.name}: expected at least 1 nuisance dimension, found {self.count}")
+        if self.features > MOST_FEATURES:
+            raise TaskError(
+                f"task {self.name}: expected at most {MOST_FEATURES:,} inputs, found {self.features:,}"
+            )
 
     @property
     def name(self) -> str:

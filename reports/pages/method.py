@@ -103,7 +103,7 @@ def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         if missing(value):
             continue
         if key == "wall_seconds" and isinstance(value, int | float):
-            facts.append(("wall time", numbers.seconds(float(value))))
+            facts.append(("wall time", numbers.seconds(value)))
         elif key == "environments" and isinstance(value, list):
             facts.extend(_environments(value))
         elif isinstance(value, Mapping):

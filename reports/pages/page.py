@@ -15,6 +15,7 @@ from reports.leaderboard import Summary
 from reports.results import Results
 
 LONGEST_SLUG = 48
+RESERVED = re.compile(r"index|con|prn|aux|nul|(com|lpt)\d")  # a list's own name, and devices on Windows
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,14 @@ class Page:
 def slug(name: str) -> str:
     """A name as part of a file's name: itself where it is plain, else its letters with a digest behind.
 
-    `index` has a digest too: a list stands under that name.
+    `index` has a digest too: a list stands under that name; and so do devices of Windows.
     """
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    if plain == name and plain != "index" and len(plain) <= LONGEST_SLUG:
+    if plain == name and not RESERVED.fullmatch(plain) and len(plain) <= LONGEST_SLUG:
         return plain
-    return f"{plain[:LONGEST_SLUG]}-{hashlib.sha256(name.encode()).hexdigest()[:8]}".lstrip("-")
+    return f"{plain[:LONGEST_SLUG]}-{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:8]}".lstrip(
+        "-"
+    )
 
 
 def task_path(name: str) -> str:

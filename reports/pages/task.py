@@ -19,6 +19,7 @@ from reports.pages.board import bar, gap_axis, place
 from reports.pages.leaderboard import interval_method
 from reports.pages.page import Chart, Page, Run, architecture_path, slug, task_path
 from reports.results import Picture
+from reports.spreadsheets import harmless
 from reports.task_board import task_board, task_cells
 from reports.task_curves import curves
 from reports.thumbnails import thumbnail
@@ -61,7 +62,7 @@ def _page(run: Run, tasks: Sequence[Exact], position: int) -> Page:
         **_picture_values(picture),
         "task": task,
         "explorer": found,
-        "files": {name.removeprefix(f"{stem}-"): name for name in files},
+        "files": {name.removeprefix(f"{stem}."): name for name in files},
         "rows": rows,
         "axis": {"ticks": [(place(axis, each), tick(each)) for each in axis]},
         "bar": lambda cell: bar(axis, cell),
@@ -111,11 +112,11 @@ def _files(stem: str, picture: Picture | None, found: Explorer | None) -> dict[s
     """What the page brings beside its charts' data: the explorer's numbers, and those of maps as CSV."""
     files = {}
     if picture is not None and len(picture.shape) != 1:
-        files[f"{stem}-picture.csv"] = _csv(picture)
+        files[f"{stem}.picture.csv"] = _csv(picture)
     if found is not None:
-        files[f"{stem}-explorer.js"] = found.script
+        files[f"{stem}.explorer.js"] = found.script
         if found.csv:
-            files[f"{stem}-explorer.csv"] = found.csv
+            files[f"{stem}.explorer.csv"] = found.csv
     return files
 
 
@@ -124,7 +125,7 @@ def _csv(picture: Picture) -> str:
     columns: dict[str, Any] = {axis: picture.x[:, number] for number, axis in enumerate(picture.axes)}
     columns |= {"log P(x)": picture.log_density, "sparse": picture.sparse}
     columns |= {f"P(class {c})": share for c, share in enumerate(picture.posterior.T)}
-    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n", float_format="%.6g")
+    return harmless(pd.DataFrame(columns)).to_csv(index=False, lineterminator="\n", float_format="%.6g")
 
 
 def _neighbours(tasks: Sequence[Exact], position: int) -> tuple[str, str]:

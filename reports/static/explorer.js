@@ -299,7 +299,9 @@
     const names = line ? [`mean${each}`, `low${each}`, `high${each}`] : each === null ? ["best", "share", "tv", "spread", "kl"] : [`mean${each}`, spread(each), "kl"];
     const known = each === null ? ["best", "share"] : [`exact${each}`];
     const value = (name, code) => (name === "best" ? code : name === "kl" ? kl(code) : code / SCALE);
-    const axes = line ? ["x"] : data.titles.map((title) => title.split(",")[0]);
+    // A spreadsheet would run a heading that begins like a formula.
+    const heading = (title) => title.split(",")[0].replace(/["\n\r]/g, " ").replace(/^[=+\-@\t]/, "'$&");
+    const axes = line ? ["x"] : data.titles.map(heading);
     const headings = [...axes, ...known.map((name) => (each === null ? `exact ${name}` : name)), ...(found ? names : [])];
     const lines = [headings.map((name) => name.replace(/\d+$/, (digits) => (axes.includes(name) ? digits : ` of class ${digits}`))).join(",")];
     for (let place = 0; place < data.points; place += 1) {

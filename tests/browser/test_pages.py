@@ -102,7 +102,7 @@ def test_a_tooltip_tells_name_and_numbers(read, report):
     tip = page.locator("#tooltip.visible")
     tip.wait_for()
     told = dict(row.split("\t") for row in tip.inner_text().splitlines() if "\t" in row)
-    with open(report / "data" / "index-learning.csv", encoding="utf-8", newline="") as file:
+    with open(report / "data" / "index.learning.csv", encoding="utf-8", newline="") as file:
         known = {row["architecture"] for row in csv.DictReader(file)}
     assert told["architecture"] in known or told["architecture"] in ("prior", "oracle-mle", "k/2N limit")
     assert float(told["gap"].split()[0]) > 0

@@ -32,7 +32,7 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
             (CHECKPOINT, "test_compiled_programs_go_on_to_the_same_bits"),
             (CHECKPOINT, "test_what_is_done_is_not_done_again"),
         ),
-        "A checkpoint that is damaged, another's or from elsewhere is left out with a warning; none runs code": (
+        "A checkpoint that is damaged or another's is left out with a warning; none runs code": (
             (CHECKPOINT, "test_a_damaged_file_is_left_out"),
             (CHECKPOINT, "test_a_file_that_was_tampered_with_is_left_out"),
             (CHECKPOINT, "test_a_file_of_another_stack_or_from_elsewhere_is_left_out"),

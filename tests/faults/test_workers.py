@@ -95,7 +95,7 @@ def test_what_models_print_is_bounded_made_plain_and_kept_out_of_the_results(bad
     _, done = bad
     json.loads(done.stdout)
     assert "noise" not in done.stdout
-    assert "m.py:Noisy: 0  [31mnoise" in done.stderr
+    assert "m.py:Noisy: 0 \ufffd[31mnoise" in done.stderr
     assert "m.py:Noisy printed 1," in done.stderr and "bytes more" in done.stderr
     assert "\x1b[31m" not in done.stderr
     assert len(done.stderr) < 40_000

@@ -241,7 +241,7 @@ def test_the_history_has_every_run_and_draws_those_that_can_be_compared(site, ru
     assert (
         text.index("2026-03-01 10:00 UTC") < text.index("2026-02-01 10:00") < text.index("2026-01-05 10:00")
     )
-    drawn = pd.read_csv(io.StringIO(site["alpha/data/history-history.csv"]))
+    drawn = pd.read_csv(io.StringIO(site["alpha/data/history.history.csv"]))
     assert list(drawn["started"].unique()) == [
         "2026-01-05 10:00 UTC", "2026-03-01 10:00 UTC",
     ]  # fmt: skip

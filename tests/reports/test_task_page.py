@@ -95,7 +95,7 @@ def test_pages_are_small_and_run_nothing_inline(mixed):
         if path.startswith("tasks/"):
             assert len(text.encode()) < 300_000, path
             assert not re.search(r" style=| on[a-z]+=|<style", text), path
-        if path.endswith("-explorer.js"):
+        if path.endswith(".explorer.js"):
             assert len(text) < 600_000, path
 
 
@@ -104,7 +104,7 @@ def test_the_explorers_script_holds_the_numbers_of_the_page(mixed):
     summary = summarise(results)
     board = summary.leaderboard.set_index(["task", "architecture", "budget"])["information_gap"]
     for task, kind in zip(TASKS, ("line", "grid", "dots"), strict=True):
-        text = files[f"data/tasks-{task}-explorer.js"]
+        text = files[f"data/tasks-{task}.explorer.js"]
         values = json.loads(text.removeprefix("window.explorerData = ").removesuffix(";\n"))
         assert values["kind"] == kind
         assert values["names"][values["start"][0]] == "mlp-64x64" and values["start"][1] == len(BUDGETS) - 1
@@ -195,7 +195,7 @@ def test_hostile_names_and_descriptions_stay_text(results, make_plane, make_scat
         assert "<script>" not in text
     page = files[task_path(HOSTILE)]
     assert "runner verify --task &#39;&lt;/script&gt;" in page
-    values = files[next(path for path in files if path.endswith("-explorer.js"))]
+    values = files[next(path for path in files if path.endswith(".explorer.js"))]
     assert json.loads(values.removeprefix("window.explorerData = ").removesuffix(";\n"))["names"]
 
 
@@ -211,7 +211,7 @@ def test_the_list_of_tasks_shows_each_with_its_quantities(mixed):
 
 def test_curves_show_arithmetic_means_and_the_limit(mixed):
     results, files = mixed
-    rows = [line.split(",") for line in files["data/tasks-gauss-nested-kl.csv"].splitlines()[1:]]
+    rows = [line.split(",") for line in files["data/tasks-gauss-nested.kl.csv"].splitlines()[1:]]
     found = {(name, float(budget)): float(kl or "nan") for name, budget, kl in rows}
     assert found[LIMIT, 640] == 3 / (2 * 640)
     kl = results.records.query(
@@ -225,10 +225,10 @@ def test_maps_come_with_their_numbers(mixed):
     results, files = mixed
     for task in TASKS[1:]:
         picture = results.pictures[task]
-        exact = pd.read_csv(io.StringIO(files[f"data/tasks-{task}-picture.csv"]))
+        exact = pd.read_csv(io.StringIO(files[f"data/tasks-{task}.picture.csv"]))
         np.testing.assert_allclose(exact["P(class 1)"], picture.posterior[:, 1], rtol=1e-5)
         np.testing.assert_array_equal(exact["sparse"], picture.sparse)
-        said = pd.read_csv(io.StringIO(files[f"data/tasks-{task}-explorer.csv"]))
+        said = pd.read_csv(io.StringIO(files[f"data/tasks-{task}.explorer.csv"]))
         mean = picture.outputs["mlp-64x64", BUDGETS[-1]][:, :, 1].mean(axis=0)
         np.testing.assert_allclose(said["mean output P(class 1)"], mean, atol=1e-6)
-        assert f"tasks-{task}-picture.csv" in files[task_path(task)]
+        assert f"tasks-{task}.picture.csv" in files[task_path(task)]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 from command import RUNNER, SMOKE, call
+from results_file import edit, made_older
 
-from runner.store import FILE, Store
+from runner.store import FILE, Store, StoreError
 
 HEADS = ("task", "examples")
 CHILDREN = (("record", "trial"), ("curve", "trial"), ("prediction", "trial"), ("trial", "id"))
@@ -43,10 +44,7 @@ def edited(folder, name, *queries, home="copies"):
     """A copy of the first run, with some numbers changed; outside runs/, where all tests look for runs."""
     target = folder / home / name
     shutil.copytree(folder / "runs/smoke", target)
-    with sqlite3.connect(target / FILE) as db:
-        for query in queries:
-            db.execute(query)
-    db.close()
+    edit(target / FILE, *queries)
     return f"{home}/{name}"
 
 
@@ -200,9 +198,9 @@ def test_a_folder_that_may_not_be_written_and_an_older_file_can_be_read(folder, 
     target = tmp_path / "run"
     shutil.copytree(folder / "runs/smoke", target)
     older = target / FILE
+    made_older(older)
     db = sqlite3.connect(older)
     db.executescript(
-        "PRAGMA journal_mode = DELETE;"
         "DROP TABLE picture; ALTER TABLE task ADD COLUMN x BLOB NOT NULL DEFAULT x'';"
         "ALTER TABLE task ADD COLUMN log_posterior BLOB NOT NULL DEFAULT x''; PRAGMA user_version = 2;"
     )
@@ -228,7 +226,7 @@ def test_a_run_that_is_under_way_can_be_read(folder, tmp_path):
         writer.describe({"wall_seconds": 7.0})
         with Store(target / FILE, reading=True) as reader:
             assert reader.run()["wall_seconds"] == 7.0
-            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            with pytest.raises(StoreError, match="readonly"):
                 reader.describe({"wall_seconds": 8.0})
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from command import RUNNER, SMOKE, call
+from results_file import edit
 
 
 def records(folder):
@@ -169,11 +170,11 @@ def test_fresh_starts_over_and_keeps_the_old_results(tmp_path):
 def test_a_change_of_environment_within_a_folder_is_announced(smoke, tmp_path):
     run = tmp_path / "runs" / "smoke"
     shutil.copytree(smoke[0] / "runs" / "smoke", run)
-    db = sqlite3.connect(run / "results.db")
-    with db:
-        db.execute("UPDATE environment SET description = replace(description, '2.13.0', '2.9.1')")
-        db.execute("DELETE FROM record WHERE trial = (SELECT id FROM trial WHERE architecture = 'linear')")
-    db.close()
+    edit(
+        run / "results.db",
+        "UPDATE environment SET description = replace(description, '2.13.0', '2.9.1')",
+        "DELETE FROM record WHERE trial = (SELECT id FROM trial WHERE architecture = 'linear')",
+    )
     out = call(*SMOKE, cwd=tmp_path)
     assert "note: runs/smoke/results.db holds trials with different torch version: 2.9.1" in out.stderr
 

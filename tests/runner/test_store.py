@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from runner import frames
+from runner.damage import set_aside
 from runner.pictures import Drawing
 from runner.plan import Trial
 from runner.records import Record, TrialResult
@@ -16,7 +17,6 @@ from runner.store import (
     Store,
     StoreError,
     TaskDescription,
-    set_aside,
 )
 
 ENVIRONMENT = {"torch version": "2.13.0", "device": "cpu"}
@@ -248,19 +248,14 @@ def newer(path):
     db.close()
 
 
-def text(path):
-    path.write_text("not a database, but long enough to have a header of its own" * 3)
-
-
 @pytest.mark.parametrize(
     ("make", "words"),
     [
         (foreign, "found another program's"),
-        (newer, "expected schema 3 or older, found 4"),
-        (text, "not a database"),
+        (newer, "expected schema 4 or older, found 5"),
     ],
 )
-@pytest.mark.parametrize("use", [Store, set_aside])
+@pytest.mark.parametrize("use", [Store, set_aside, lambda path: Store(path, reading=True)])
 def test_a_file_that_is_not_ours_is_refused_and_not_touched(tmp_path, make, words, use):
     path = tmp_path / "results.db"
     make(path)
@@ -297,7 +292,8 @@ def test_a_damaged_description_names_the_file_and_closing_hides_no_error(tmp_pat
     with sqlite3.connect(path) as db:
         db.execute("UPDATE run SET value = '{' WHERE key = 'trials'")
     db.close()
-    with pytest.raises(StoreError, match=r"results\.db: expected JSON in table run"), Store(path) as store:
+    damage = r"results\.db is damaged: expected the checksum of a row in table run, found another"
+    with pytest.raises(StoreError, match=damage), Store(path) as store:
         store.run()
     with pytest.raises(KeyError), Store(path) as store:
         rows = store.rows("SELECT key FROM run")
