@@ -81,7 +81,7 @@ def plugged_in(kind: str, text: str) -> Any:
     if not place or not attribute:
         raise UnknownName(f"{kind} {text!r}: expected file.py:attr or pkg.module:attr")
     try:
-        module = _file_module(Path(place)) if place.endswith(".py") else importlib.import_module(place)
+        module = file_module(place) if place.endswith(".py") else importlib.import_module(place)
     except (Exception, SystemExit) as error:  # whatever somebody else's code raises
         expected = "a Python file" if place.endswith(".py") else "a module that can be imported"
         raise UnknownName(
@@ -95,12 +95,16 @@ def plugged_in(kind: str, text: str) -> Any:
     )
 
 
-def _file_module(path: Path) -> ModuleType:
-    """Return a file as a module, under a name that follows from its full path.
+# Where the copies of files lie that were sent here from another machine, by the names they go by there.
+copies: dict[str, Path] = {}
+
+
+def file_module(place: str) -> ModuleType:
+    """Return a file as a module, under a name that follows from its full path; raises what its code raises.
 
     It is in sys.modules because dataclasses and pickle look for the module of a class there.
     """
-    path = path.resolve()
+    path = copies.get(place, Path(place)).resolve()
     name = f"{FILE_MODULE}{path.stem}_{hashlib.sha256(str(path).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]
@@ -234,7 +238,7 @@ def source(text: str) -> str:
     """Return a hash of the code that `file.py:attr` or `pkg.module:attr` comes from, see `sources.digest`."""
     found = plugged_in("architecture", text)
     place = text.rpartition(":")[0]
-    own = _file_module(Path(place)) if place.endswith(".py") else sys.modules.get(place)
+    own = file_module(place) if place.endswith(".py") else sys.modules.get(place)
     defining = sys.modules.get(getattr(found, "__module__", None) or "")
     return sources.digest([module for module in (own, defining) if module is not None])
 

@@ -17,18 +17,26 @@ def digest(modules: list[ModuleType]) -> str:
     """Return a hash of modules' files and of all that these import outside of libraries; empty without any.
 
     Files may change without saying so, and where they lie doesn't matter: names and contents are hashed.
+    """
+    paths = [Path(module.__file__ or "") for module in closure(modules)]
+    contents = sorted(path.name.encode() + b"\n" + path.read_bytes() for path in paths)
+    return hashlib.sha256(b"\n".join(contents)).hexdigest()[:16] if contents else ""
+
+
+def closure(modules: list[ModuleType]) -> list[ModuleType]:
+    """Return modules that are files, and all files outside of libraries that they import, each once.
+
     Imports are read from the source, so what a file imports by other means isn't known.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, ModuleType] = {}
     waiting = list(modules)
     while waiting:
         module = waiting.pop()
         path = Path(getattr(module, "__file__", None) or "")
         if path.suffix == ".py" and path.is_file() and str(path.resolve()) not in found:
-            found[str(path.resolve())] = path
+            found[str(path.resolve())] = module
             waiting.extend(each for each in _imported(module, path) if _is_theirs(each))
-    contents = sorted(path.name.encode() + b"\n" + path.read_bytes() for path in found.values())
-    return hashlib.sha256(b"\n".join(contents)).hexdigest()[:16] if contents else ""
+    return list(found.values())
 
 
 def _imported(module: ModuleType, path: Path) -> Iterator[ModuleType]:

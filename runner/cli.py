@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +16,7 @@ from runner import cli_errors
 from runner.cli_compare import compare, diff
 from runner.cli_merge import merge
 from runner.duration import Duration
+from runner.garbage import uncollected
 from runner.publish import publish
 
 if TYPE_CHECKING:
@@ -187,21 +186,11 @@ def report(folder: Path, output: Path | None) -> None:
     from reports import aside
 
     aside.prepare()  # before the imports, which take as long
-    with _uncollected():
+    with uncollected():
         from runner import run as running
 
         target = running.report_again(folder, output or folder)
     click.echo(f"report: {target}")
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Leave reference cycles where they are: to look for them takes a fifth of a report and finds nothing."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 @cli.command("list")

@@ -9,7 +9,7 @@ import functools
 import heapq
 import json
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
@@ -88,10 +88,15 @@ def seconds(
     Of a stack whose networks may stop early, at most. first: of those with its program.
     """
     architecture = registry.architecture(stack.architecture)
-    scoring = sum(_scoring(trial, architecture, work, stack.batch, speeds) for trial in stack.trials)
+    # Trials of one task cost the same, and there may be very many.
+    kinds = Counter((trial.task, trial.budgets, len(trial.rows)) for trial in stack.trials)
+    members = stack.trials[0].members
+    scoring = sum(
+        count * len(budgets) * rows * _scoring(task, members, architecture, work, stack.batch, speeds)
+        for (task, budgets, rows), count in kinds.items()
+    )
     if isinstance(architecture, Network):
-        kept = any(cache_folder().glob("programs/*.pt2"))
-        compiling = COMPILING if first and stack.compiles and not kept else 0.0
+        compiling = COMPILING if first and stack.compiles and not _programs_kept() else 0.0
         return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):
@@ -127,7 +132,7 @@ def _training(stack: Stack, work: Work, speeds: Speeds, known: Known) -> float:
     from runner.early_stopping import checks
 
     return stack.networks * len(checks(stack.steps)) * LOOK + sum(
-        known.fits.get(_fit_key(trial.task, trial.spec, trial.budgets[0]))
+        known.fits.get(_fit_key(trial.task, trial.common, trial.budgets[0]))
         or trial.members * stack.steps * each
         for trial in stack.trials
     )
@@ -142,16 +147,21 @@ def _drawing(stack: Stack, speeds: Speeds) -> float:
     )
 
 
-def _scoring(trial: Trial, architecture: Architecture, work: Work, batch: int, speeds: Speeds) -> float:
-    """Return the seconds to predict and score a trial at all its budgets."""
-    task = registry.task(trial.task)
+def _programs_kept() -> bool:
+    return any(cache_folder().glob("programs/*.pt2"))
+
+
+def _scoring(
+    name: str, members: int, architecture: Architecture, work: Work, batch: int, speeds: Speeds
+) -> float:
+    """Return the seconds to predict and score a trial as one row of a task, at one budget."""
+    task = registry.task(name)
     points = _points(task.features)
     # A third of a step's work: the backward pass is twice as much.
     forward = (work.products / speeds.products + work.elementwise / speeds.eager) / 3 / batch
     samples = architecture.recipe.samples if isinstance(architecture, Network) else 0
-    passes = trial.members * max(samples, 1)
-    each = RECORD + points * task.classes * POINT + passes * points * forward
-    return len(trial.budgets) * len(trial.rows) * each
+    passes = members * max(samples, 1)
+    return RECORD + points * task.classes * POINT + passes * points * forward
 
 
 def _points(features: int) -> int:
@@ -161,7 +171,7 @@ def _points(features: int) -> int:
 
 def _fitting(trial: Trial, budget: int, known: Known) -> float:
     return (
-        known.fits.get(_fit_key(trial.task, trial.spec, budget))
+        known.fits.get(_fit_key(trial.task, trial.common, budget))
         or FIT / len(trial.budgets) + FITTED_EXAMPLE * budget
     )
 
@@ -171,12 +181,12 @@ def _fitting(trial: Trial, budget: int, known: Known) -> float:
 
 def step_key(trial: Trial) -> Spec:
     """Return what two trials have in common whose networks take as long a step."""
-    return _key(trial.task, trial.spec)
+    return _key(trial.task, trial.common)
 
 
 @functools.lru_cache(maxsize=4096)
 def _key(task: str, text: str) -> Spec:
-    spec, law = json.loads(text), registry.task(task)
+    spec, law = _spec(text), registry.task(task)
     architecture = spec["architecture"]
     batch = architecture.get("recipe", {}).get("batch") or spec["protocol"].get("batch")
     return json.dumps(architecture, sort_keys=True), spec["mode"], f"{batch} {law.features} {law.classes}"
@@ -184,7 +194,13 @@ def _key(task: str, text: str) -> Spec:
 
 @functools.lru_cache(maxsize=4096)
 def _fit_key(task: str, text: str, budget: int) -> Spec:
-    return (*_key(task, text), f"{budget} {json.loads(text)['protocol'].get('steps')}")
+    return (*_key(task, text), f"{budget} {_spec(text)['protocol'].get('steps')}")
+
+
+def _spec(text: str) -> dict[str, Any]:
+    """Return a trial's spec, from its text or from the one that it shares with other seeds."""
+    spec: dict[str, Any] = json.loads(text.replace("\0", "0"))
+    return spec
 
 
 MEASURED = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sysconfig
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,12 @@ from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.errors import Refused
 from benchmarks.tasks import transforms
 from runner import provenance
+from runner.garbage import uncollected
 from suites.suite import Suite
 
 ENGINE_VERSION = 3  # of the training program and of the scoring; a change of numbers bumps it
 CORRECTED = "+prior-corrected"  # the row of a network whose outputs are corrected for the test law's priors
+SEED = "\0"  # which no JSON text contains
 FINGERPRINT_DRAWS = 64
 COMPILE_STEPS = 2_000  # a schedule this long pays for the seconds that compiling takes
 
@@ -35,23 +37,29 @@ class CompileFailed(RuntimeError):
     """A training step can't be compiled here; the message says with what and why."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One task, one architecture, one seed; id is a hash of everything that it is, spec says what that is.
 
-    budgets, in examples: all of the grid under `stream`, one under `dataset`. members: networks that it
-    trains, more than one of an ensemble. corrected: the same network with its outputs corrected for the test
-    law's class priors, a row of its own that needs no training of its own; None where no task shifts them.
+    common: the spec with SEED for the seed, one text for all seeds, of which there may be thousands; budgets,
+    in examples: all of the grid under `stream`, one under `dataset`. members: networks that it trains, more
+    than one of an ensemble. corrected: the same network with its outputs corrected for the test law's class
+    priors, a row of its own that needs no training of its own; None where no task shifts them.
     """
 
     task: str
     architecture: str
     seed: int
     id: str
-    spec: str
+    common: str
     budgets: tuple[int, ...]
     members: int = 1
     corrected: Trial | None = None
+
+    @property
+    def spec(self) -> str:
+        """Everything that it is, as JSON."""
+        return self.common.replace(SEED, str(self.seed))
 
     @property
     def rows(self) -> list[Trial]:
@@ -76,33 +84,39 @@ def mode(suite: Suite, *, quick: bool) -> str:
     return "compiled" if long and not quick and compiler_present() else "eager"
 
 
+@uncollected()
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order.
 
     Raises PlanError where two names are one architecture.
     """
-    described = {task: _described(task) for task in suite.tasks}
+    laws = {task: described(task) for task in suite.tasks}
     each = tuple(suite.budgets)
     sets = [each] if suite.protocol == "stream" else [(budget,) for budget in each]
     trials = [
-        _trial(suite, task, described[task], name, seed, budgets, mode)
+        make(seed)
         for name in [*suite.architectures, *suite.reference]
         for task in suite.tasks
+        for makers in [[_maker(suite, task, laws[task], name, budgets, mode) for budgets in sets]]
         for seed in range(suite.seeds)
-        for budgets in sets
+        for make in makers
     ]
+    _check_each_once(trials)
+    return trials
+
+
+def _check_each_once(trials: Iterable[Trial]) -> None:
+    """Raise PlanError where two names are one architecture; one seed tells."""
     first: dict[str, Trial] = {}
     for trial in trials:
-        other = first.setdefault(trial.id, trial)
-        if other is not trial:
+        if trial.seed == 0 and (other := first.setdefault(trial.id, trial)) is not trial:
             raise PlanError(
                 f"architectures: expected each once, found {other.architecture} and {trial.architecture},"
                 " which are the same"
             )
-    return trials
 
 
-def _described(name: str) -> dict[str, Any]:
+def described(name: str) -> dict[str, Any]:
     """Return what a task is, as the part of a spec that is about it; anybody's own has a fingerprint.
 
     Registered tasks state a version and all that they are; a file may change without saying so.
@@ -147,23 +161,19 @@ def _learns(name: str) -> bool:
     return not isinstance(registry.architecture(name), Reference)
 
 
-def _trial(
-    suite: Suite,
-    task: str,
-    described: dict[str, Any],
-    name: str,
-    seed: int,
-    budgets: tuple[int, ...],
-    mode: str,
-) -> Trial:
-    """Return a trial; neither the suite's name nor, under `stream`, the budgets asked for are in its id."""
+def _maker(
+    suite: Suite, task: str, law: dict[str, Any], name: str, budgets: tuple[int, ...], mode: str
+) -> Callable[[int], Trial]:
+    """Return what makes the trial of a seed; all seeds of a cell share everything else.
+
+    Neither the suite's name nor, under `stream`, the budgets asked for are in its id.
+    """
     architecture = registry.architecture(name)
     network = isinstance(architecture, Network)
     spec = {
-        **described,
+        **law,
         "architecture": architectures.parameters(architecture),
         "protocol": _protocol(suite, network, budgets),
-        "seed": seed,
         "mode": network_mode(architecture, mode),
         "engine": ENGINE_VERSION,
         "evaluation": evaluation.VERSION,
@@ -171,15 +181,34 @@ def _trial(
     if source := registry.source(name):
         spec["source"] = source
     members = architecture.recipe.members if isinstance(architecture, Network) else 1
+    hashed = _hashed(spec)
+    if not (_learns(name) and shifts(suite)):
+        return lambda seed: Trial(task, name, seed, *hashed(seed), budgets, members)
+    row, also = name + CORRECTED, _hashed(spec | {"corrected": True})
 
-    def hashed(row: str, spec: dict[str, Any]) -> Trial:
-        text = json.dumps(spec, sort_keys=True, separators=(",", ":"))
-        digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-        return Trial(task, row, seed, digest, text, budgets, members)
+    def with_twin(seed: int) -> Trial:
+        twin = Trial(task, row, seed, *also(seed), budgets, members)
+        return Trial(task, name, seed, *hashed(seed), budgets, members, twin)
 
-    twin = _learns(name) and shifts(suite)
-    corrected = hashed(name + CORRECTED, spec | {"corrected": True}) if twin else None
-    return replace(hashed(name, spec), corrected=corrected)
+    return with_twin
+
+
+def _hashed(spec: Mapping[str, Any]) -> Callable[[int], tuple[str, str]]:
+    """Return what gives a seed's id, and the text around the seed: a spec as JSON, by sorted keys."""
+    head = _json({key: value for key, value in spec.items() if key < "seed"})[:-1] + ',"seed":'
+    tail = "," + _json({key: value for key, value in spec.items() if key > "seed"})[1:]
+    common, begun = head + SEED + tail, hashlib.sha256(head.encode())
+
+    def of_seed(seed: int) -> tuple[str, str]:
+        digest = begun.copy()
+        digest.update(f"{seed}{tail}".encode())
+        return digest.hexdigest()[:16], common
+
+    return of_seed
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
 def _protocol(suite: Suite, network: bool, budgets: tuple[int, ...]) -> dict[str, Any]:
@@ -198,8 +227,8 @@ def network_mode(architecture: Architecture, mode: str) -> str:
 
 def missing(trials: Iterable[Trial], done: Mapping[str, set[int]]) -> list[Trial]:
     """Return the trials for which some budget of a row has no record; done: {trial id: budgets}."""
-    return [
-        trial
-        for trial in trials
-        if not all(done.get(row.id, set()).issuperset(trial.budgets) for row in trial.rows)
-    ]
+    return [trial for trial in trials if not all(_has(done, row) for row in trial.rows)]
+
+
+def _has(done: Mapping[str, set[int]], trial: Trial) -> bool:
+    return (found := done.get(trial.id)) is not None and found.issuperset(trial.budgets)

@@ -68,6 +68,10 @@ def run(suite: Suite, options: Options) -> Outcome:
     finished so far stored.
     """
     started = datetime.now(UTC)
+    if options.dask is not None:
+        from runner import cluster
+
+        options = replace(options, jobs=cluster.size(options.dask))
     trials = plan.plan(suite, options.mode)
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)

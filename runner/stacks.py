@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from benchmarks import registry
 from benchmarks.architecture import Architecture, Estimator, Network
 from runner import cost
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
+from runner.garbage import uncollected
 from runner.plan import Trial, network_mode
 from suites.suite import Suite
 
 STACK_SIZE = 30  # networks in a stack: ten seeds of three tasks fill it
 PROGRAMS = ((2_000, 30), (10_000, 15), (40_000, 10), (400_000, 5))  # parameters at most, and places
+MANY = 8  # workers: fewer wait little for one another, and a stack's networks share what a step costs
+GRAIN = 0.05  # of a worker's share of everything that a stack may take, where there are many
 CHUNK = 64  # mini-batches that are drawn at once
 FITS = 8  # of estimators in a stack: nothing is gained by more, and what is finished is kept
 SHARED_BYTES = 2 * 2**30
@@ -89,6 +92,7 @@ def places(parameters: int) -> int:
     return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
 
+@uncollected()
 def stacked(
     suite: Suite,
     trials: Iterable[Trial],
@@ -107,15 +111,16 @@ def stacked(
     network's step; speeds and known: where costs come from.
 
     How trials are put together never changes their numbers, so stacks are cut for the machine: at most 30
-    networks each, on a GPU as many as fit, and, unless they are compiled (where a half-empty program costs as
-    much as a full one), enough stacks to keep every worker busy. together: ids of trials that began in one
-    stack, which they go on in if all of them are there.
+    networks each, on a GPU as many as fit, and enough stacks to keep every worker busy; compiled ones between
+    programs only, because a half-empty program costs as much as a full one. together: ids of
+    trials that began in one stack, which they go on in if all of them are there.
     """
-    todo = sorted(trials, key=_stacking_key)
-    share = min(STACK_SIZE, max(1, math.ceil(len(todo) / jobs)))
-    made = []
-    for (name, features, classes), group in groupby(todo, key=_stacking_key):
-        architecture, members = registry.architecture(name), list(group)
+    groups = _groups(trials)
+    share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
+    made: list[tuple[Stack, Work]] = []
+    going_on: list[Stack] = []
+    for (name, features, classes), members in groups.items():
+        architecture = registry.architecture(name)
         how = network_mode(architecture, mode)
         batch = _batch(suite, architecture)
         parameters = size(architecture, features, classes) if how != "none" else 0
@@ -129,22 +134,55 @@ def stacked(
         limit = max(1, whole // members[0].members)
         if isinstance(architecture, Estimator):
             limit = min(limit, FITS)
+        stack = Stack(
+            trials=tuple(members),
+            protocol=suite.protocol,
+            batch=batch,
+            pool=suite.pool,
+            steps=_steps(suite, architecture),
+            mode=how,
+            device=device if how != "none" else "cpu",
+            parameters=parameters * members[0].members,
+            multiply_adds=work.multiply_adds * members[0].members,
+            cost=0.0,
+        )
         begun, fresh = _reunited(members, together)
         for number, part in enumerate([*begun, *_parts(fresh, limit, full=how == "compiled")]):
-            stack = Stack(
-                trials=tuple(part),
-                protocol=suite.protocol,
-                batch=batch,
-                pool=suite.pool,
-                steps=_steps(suite, architecture),
-                mode=how,
-                device=device if how != "none" else "cpu",
-                parameters=parameters * members[0].members,
-                multiply_adds=work.multiply_adds * members[0].members,
-                cost=0.0,
-            )
-            made.append(replace(stack, cost=cost.seconds(stack, work, speeds, known, first=number == 0)))
-    return sorted(made, key=lambda stack: -stack.cost)
+            one = replace(stack, trials=tuple(part))
+            one = replace(one, cost=cost.seconds(one, work, speeds, known, first=not number))
+            if number < len(begun):
+                going_on.append(one)
+            else:
+                made.append((one, work))
+
+    def price(stack: Stack, work: Work) -> float:
+        return cost.seconds(stack, work, speeds, known, first=False)
+
+    return sorted([*going_on, *_evened(made, jobs, price)], key=lambda stack: -stack.cost)
+
+
+def _evened(
+    made: Sequence[tuple[Stack, Work]], jobs: int, price: Callable[[Stack, Work], float]
+) -> list[Stack]:
+    """Return stacks, the costliest of them cut where many workers would else wait for the last ones."""
+    most = GRAIN * sum(stack.cost for stack, _ in made) / jobs
+
+    def cut(stack: Stack, work: Work) -> list[Stack]:
+        parts = _halves(stack) if stack.cost > most else []
+        costed = [replace(each, cost=price(each, work)) for each in parts]
+        return [part for each in costed for part in cut(each, work)] or [stack]
+
+    return [part for each in made for part in (cut(*each) if jobs >= MANY else each[:1])]
+
+
+def _halves(stack: Stack) -> list[Stack]:
+    """Return two parts of a stack, of a compiled one whole programs, or none where it can't be cut."""
+    trials, members = stack.trials, stack.trials[0].members
+    least = math.lcm(stack.program, members) // members if stack.compiles else 1
+    half = math.ceil(len(trials) / least / 2) * least
+    if stack.device == "cuda" or half >= len(trials):
+        return []
+    return [replace(stack, trials=part) for part in (trials[:half], trials[half:])]
 
 
 def _batch(suite: Suite, architecture: Architecture) -> int:
@@ -159,15 +197,24 @@ def _steps(suite: Suite, architecture: Architecture) -> int:
     return max(suite.budgets) // _batch(suite, architecture)
 
 
-def _stacking_key(trial: Trial) -> tuple[str, int, int]:
-    task = registry.task(trial.task)
-    return trial.architecture, task.features, task.classes
+def _groups(trials: Iterable[Trial]) -> dict[tuple[str, int, int], list[Trial]]:
+    """Return trials by architecture, features and classes, which those of a stack have in common."""
+    found: defaultdict[tuple[str, str], list[Trial]] = defaultdict(list)
+    for trial in trials:
+        found[trial.architecture, trial.task].append(trial)
+    joined: defaultdict[tuple[str, int, int], list[Trial]] = defaultdict(list)
+    for (architecture, name), members in found.items():
+        task = registry.task(name)
+        joined[architecture, task.features, task.classes] += members
+    return dict(sorted(joined.items()))
 
 
 def _reunited(
     members: Sequence[Trial], together: Sequence[Sequence[str]]
 ) -> tuple[list[list[Trial]], list[Trial]]:
     """Return trials that go on as the stacks that they began in, the largest first, and all others."""
+    if not together:
+        return [], list(members)
     left, begun = {trial.id: trial for trial in members}, []
     for ids in sorted(together, key=lambda ids: (-len(ids), ids)):
         if ids and len(set(ids)) == len(ids) and all(each in left for each in ids):

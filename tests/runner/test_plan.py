@@ -1,6 +1,7 @@
 """Trial ids, modes and stacks."""
 
 import dataclasses
+import hashlib
 import json
 import sys
 
@@ -230,3 +231,35 @@ def test_an_ensembles_members_count_in_a_stacks_places():
 
 def test_a_dataset_suite_never_compiles():
     assert plan.mode(dataset(steps=100_000), quick=False) == "eager"
+
+
+def test_ids_are_what_they_were():
+    """Results of earlier versions are found again, and those of strangers are checked by recomputing ids."""
+    narrowed = {
+        "gaussian1d": {"architectures": ["linear", "mlp-16x16+focal(2)", "mlp(width=7, depth=2)"]},
+        "prior-shift": {},
+        "gaussian1d-dataset": {},
+    }
+    found = {}
+    for name, grid in narrowed.items():
+        trials = plan.plan(narrow(load(name), seeds=2, **grid), "compiled")
+        rows = [row for trial in trials for row in trial.rows]
+        assert all(hashlib.sha256(row.spec.encode()).hexdigest()[:16] == row.id for row in rows)
+        found[name] = hashlib.sha256(" ".join(row.id for row in rows).encode()).hexdigest()[:16]
+    assert found == {
+        "gaussian1d": "be9bc3f7f4a029bf",
+        "prior-shift": "5f35c5a02f2116f6",
+        "gaussian1d-dataset": "1557c49c470eba70",
+    }
+
+
+def test_many_workers_get_stacks_cut_between_programs_and_few_do_not():
+    few, many = stacks(SUITE, jobs=2, mode="compiled"), stacks(SUITE, jobs=100, mode="compiled")
+    assert sorted(t.id for stack in many for t in stack.trials) == sorted(
+        t.id for stack in few for t in stack.trials
+    )
+    assert {len(stack.trials) for stack in few} == {30}
+    # These have 30 places; what isn't compiled is cut to single trials.
+    assert {len(stack.trials) for stack in many if stack.compiles} == {30}
+    big = stacked(SUITE, plan.plan(SUITE, "compiled"), "compiled", "cpu", 100, lambda *_: 100_000)
+    assert {len(stack.trials) for stack in big if stack.compiles} == {5}
