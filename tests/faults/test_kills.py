@@ -1,17 +1,12 @@
 """Runs killed for real (SIGKILL): the same command goes on to the results of one that nobody disturbed."""
 
+import datetime
 import signal
+import time
 
 import pandas as pd
 import pytest
-from killing import POINTS, clocks, content, expected_trials, in_child, kill_workers_at, run
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("undisturbed")
-    assert in_child(lambda: run(folder / "run"), folder / "said") == 0, (folder / "said").read_text()
-    return folder / "run"
+from killing import POINTS, clocks, content, expected_trials, in_child, kill_workers_at, run, running
 
 
 def records(folder):
@@ -50,3 +45,38 @@ def test_workers_that_are_killed_cost_time_alone(undisturbed, tmp_path):
     assert in_child(disturbed, said) == 0, said.read_text()
     assert content(folder) == content(undisturbed)
     assert "Traceback" not in said.read_text()
+
+
+def set_back(hours=1):
+    """Let the clock of this process go back a little more each time that it is read."""
+    real, read = time.time, []
+
+    def earlier():
+        read.append(1)
+        return real() - hours * 3_600 * len(read)
+
+    class Earlier(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls.fromtimestamp(earlier(), tz)
+
+    time.time, running.datetime = earlier, Earlier
+
+
+def test_neither_a_clock_set_back_nor_another_place_changes_a_result(undisturbed, tmp_path):
+    folder, moved, said = tmp_path / "run", tmp_path / "elsewhere" / "run", tmp_path / "said"
+
+    def early():
+        set_back()
+        run(folder)
+
+    assert in_child(early, said) == 0, said.read_text()
+    assert content(folder) == content(undisturbed)
+    stored = clocks(folder)
+    assert stored and min(stored.values()) >= 0
+    moved.parent.mkdir()
+    folder.rename(moved)
+    assert in_child(lambda: run(moved), said) == 0, said.read_text()
+    assert "nothing to train" in said.read_text() and clocks(moved) == stored
+    assert content(moved) == content(undisturbed)
+    pd.testing.assert_frame_equal(records(moved), records(undisturbed))
