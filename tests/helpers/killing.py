@@ -8,6 +8,7 @@ import traceback
 from contextlib import closing
 from pathlib import Path
 
+from reports import aside
 from runner import executors, local, plan
 from runner import run as running
 from suites.suite import load, narrow
@@ -35,6 +36,7 @@ def in_child(work, said):
         os.dup2(file, 1)
         os.dup2(file, 2)
         sys.stdout = sys.stderr = os.fdopen(file, "a", buffering=1)  # pytest has put others there
+        aside._beside.cache_clear()  # its process and thread are our parent's
         work()
         os._exit(0)
     except BaseException:
