@@ -159,7 +159,9 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
     header = ["rank" if tested else "", "architecture", "gap", "95 % interval", *_short_names(tasks, heading)]
     header += ["cross.", "ok"] if crossings else ["ok"]
     # The heading goes in as a row: tabulate gives headings a margin of their own, and none is left.
-    short = zip(rows, cut_apart([printable(row.name) for row in rows], longest), strict=True)
+    short = zip(
+        rows, cut_apart(_without_folders([printable(row.name) for row in rows]), longest), strict=True
+    )
     ranks = [row.rank_span if tested else row.rank for row in rows]
     rest = (_terminal_row(row, name, bool(tasks), crossings) for row, name in short)
     body = [header, *([rank, *cells] for rank, cells in zip(ranks, rest, strict=True))]
@@ -184,6 +186,12 @@ def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[
 
 def _number_only(cell: Cell) -> str:
     return numbers.BLANK if math.isnan(cell.value) else cell.text
+
+
+def _without_folders(names: Sequence[str]) -> list[str]:
+    """Names without the folders of files, which say least about them, unless two would look the same."""
+    short = [name.rpartition("/")[2] for name in names]
+    return short if len(set(short)) == len(set(names)) else list(names)
 
 
 def _short_names(tasks: list[str], longest: int) -> list[str]:

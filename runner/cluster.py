@@ -48,6 +48,7 @@ def _quiet() -> Iterator[None]:
 def _client(address: str) -> Any:
     try:
         from distributed import Client
+        from distributed.comm.addressing import resolve_address
     except ImportError:
         raise ClusterError(
             "--dask: expected the package distributed, found none; pip install 'posterior-bench[dask]'"
@@ -55,6 +56,7 @@ def _client(address: str) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of other versions, which are ours to judge
+            resolve_address(address)  # a client that never began can't be closed without a traceback
             return Client(  # type: ignore[no-untyped-call]
                 address, timeout=CONNECT_SECONDS, set_as_default=False, name="posterior-bench"
             )

@@ -50,6 +50,9 @@ class Work:
         return self.products + self.elementwise
 
 
+UNKNOWN = Work(820_000, 56_000, 60)  # of a network that nothing is known of: about what mlp-64x64 computes
+
+
 @dataclass(frozen=True)
 class Speeds:
     """How fast a core is.

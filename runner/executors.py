@@ -82,9 +82,10 @@ class Attempt(NamedTuple):
 class Attempts:
     """Which stacks are to run, are running and have to run again; a ticket is the number of an attempt."""
 
-    def __init__(self, stacks: Sequence[Stack], progress: Progress) -> None:
+    def __init__(self, stacks: Sequence[Stack], progress: Progress, tell: Tell) -> None:
         """progress: told the number of a stack and the share of it that was done since the last call."""
-        self._stacks, self._told = stacks, progress
+        self._stacks, self._told, self._tell = stacks, progress, tell
+        self._warned: set[str] = set()  # architectures of which a worker died
         self._attempts: list[Attempt] = []
         self._left = Counter(range(len(stacks)))  # parts of each stack that haven't ended
         self._open = len(stacks)  # stacks of which some part hasn't
@@ -111,6 +112,11 @@ class Attempts:
                     yield from self._finished(executor, self._attempts[ticket], ending)
             raise
 
+    def _warn(self, architecture: str, ending: Died) -> None:
+        if architecture not in self._warned:
+            self._warned.add(architecture)
+            self._tell(f"warning: {architecture}: {ending.reason}; what it trained is run again")
+
     def _submit(self, executor: Executor, attempt: Attempt) -> None:
         self._attempts.append(attempt)
         executor.submit(len(self._attempts) - 1, attempt.stack)
@@ -118,6 +124,7 @@ class Attempts:
     def _finished(self, executor: Executor, attempt: Attempt, ending: Ending) -> Iterator[Finished]:
         number, stack, tried = attempt
         if isinstance(ending, Died) and (again := _again(attempt)):
+            self._warn(stack.architecture, ending)
             self._left[number] += len(again) - 1
             for each in again:
                 self._submit(executor, each)

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from benchmarks import registry
-from benchmarks.architecture import FitFailed, Network
+from benchmarks.architecture import FitFailed, Module, Network
 from benchmarks.architectures import calibrators
 from benchmarks.task import Array
 from runner.batches import Batches, Passes, Source, of_stream
 from runner.checkpoint import Checkpoint
+from runner.compute import work
 from runner.data import Targets, TrainingSet
 from runner.dropout import fed
 from runner.early_stopping import Kept, best_states
 from runner.engine import Training, evaluated
-from runner.modules import Liftable, build, examined
+from runner.modules import Liftable, build, examined, parameter_count
 from runner.plan import Trial
 from runner.predictor import Member, Predictor
 from runner.records import Rows, Scoring, joined
@@ -67,10 +68,21 @@ def train(
     if liftable.reason:
         for row in rows:
             row.own.note = f"{stack.architecture} trains one network at a time: {liftable.reason}"
+    stack = _counted(network, stack)
     members, sets = _members(network, stack, liftable), _sets(stack)
     job = Job(network, stack, rows, members, liftable, progress, checkpoint, sets)
     _begin(job)
     (_train_on_stream if stack.protocol == "stream" else _train_on_sets)(job)
+
+
+def _counted(network: Network, stack: Stack) -> Stack:
+    """Return a stack that says how large its networks are, which the plan doesn't know of somebody's own."""
+    if isinstance(network.build, Module):
+        return stack
+    task, members = registry.task(stack.trials[0].task), network.recipe.members
+    parameters = parameter_count(network, task.features, task.classes)
+    counted = work(network, task.features, task.classes, stack.batch).multiply_adds
+    return replace(stack, parameters=parameters * members, multiply_adds=counted * members)
 
 
 def _members(network: Network, stack: Stack, liftable: Liftable) -> list[Member]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from benchmarks import registry
-from benchmarks.architecture import Architecture, Estimator, Network
+from benchmarks.architecture import Architecture, Estimator, Module, Network
 from runner import cost
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
 from runner.garbage import uncollected
@@ -119,35 +119,11 @@ def stacked(
     share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
     made: list[tuple[Stack, Work]] = []
     going_on: list[Stack] = []
-    for (name, features, classes), members in groups.items():
-        architecture = registry.architecture(name)
-        how = network_mode(architecture, mode)
-        batch = _batch(suite, architecture)
-        parameters = size(architecture, features, classes) if how != "none" else 0
-        work = count(architecture, features, classes, batch) if count and how != "none" else Work()
-        whole = STACK_SIZE if how == "compiled" else share
-        if device == "cuda" and how != "none":
-            from runner.gpu import networks_that_fit  # imports torch
-
-            examples = CHUNK * batch * (features + 2)  # a label takes as much as two numbers
-            whole = networks_that_fit(parameters, work.elementwise, examples, jobs)
-        limit = max(1, whole // members[0].members)
-        if isinstance(architecture, Estimator):
-            limit = min(limit, FITS)
-        stack = Stack(
-            trials=tuple(members),
-            protocol=suite.protocol,
-            batch=batch,
-            pool=suite.pool,
-            steps=_steps(suite, architecture),
-            mode=how,
-            device=device if how != "none" else "cpu",
-            parameters=parameters * members[0].members,
-            multiply_adds=work.multiply_adds * members[0].members,
-            cost=0.0,
-        )
+    for (_, features, _), members in groups.items():
+        stack, work = _uncut(suite, members, mode, device, size, count)
+        limit = _limit(stack, work, share, features, jobs)
         begun, fresh = _reunited(members, together)
-        for number, part in enumerate([*begun, *_parts(fresh, limit, full=how == "compiled")]):
+        for number, part in enumerate([*begun, *_parts(fresh, limit, full=stack.mode == "compiled")]):
             one = replace(stack, trials=tuple(part))
             one = replace(one, cost=cost.seconds(one, work, speeds, known, first=not number))
             if number < len(begun):
@@ -159,6 +135,56 @@ def stacked(
         return cost.seconds(stack, work, speeds, known, first=False)
 
     return sorted([*going_on, *_evened(made, jobs, price)], key=lambda stack: -stack.cost)
+
+
+def _uncut(
+    suite: Suite,
+    members: Sequence[Trial],
+    mode: str,
+    device: str,
+    size: Callable[..., int],
+    count: Callable[..., Work] | None,
+) -> tuple[Stack, Work]:
+    """Return a stack of all trials of one architecture and shape, and the work of one network's step.
+
+    Somebody's own network isn't looked into here, where its code could crash or hang: what trains it counts.
+    """
+    architecture, task = registry.architecture(members[0].architecture), registry.task(members[0].task)
+    how, batch = network_mode(architecture, mode), _batch(suite, architecture)
+    shape = task.features, task.classes
+    parameters, work, multiply_adds = 0, Work(), 0
+    if isinstance(architecture, Network):
+        work = cost.UNKNOWN
+        if isinstance(architecture.build, Module):
+            parameters = size(architecture, *shape)
+            work = count(architecture, *shape, batch) if count else Work()
+            multiply_adds = work.multiply_adds
+    stack = Stack(
+        trials=tuple(members),
+        protocol=suite.protocol,
+        batch=batch,
+        pool=suite.pool,
+        steps=_steps(suite, architecture),
+        mode=how,
+        device=device if how != "none" else "cpu",
+        parameters=parameters * members[0].members,
+        multiply_adds=multiply_adds * members[0].members,
+        cost=0.0,
+    )
+    return stack, work
+
+
+def _limit(stack: Stack, work: Work, share: int, features: int, jobs: int) -> int:
+    """Return how many trials a stack may have at most."""
+    members = stack.trials[0].members
+    whole = STACK_SIZE if stack.mode == "compiled" else share
+    if stack.device == "cuda" and stack.parameters:
+        from runner.gpu import networks_that_fit  # imports torch
+
+        examples = CHUNK * stack.batch * (features + 2)  # a label takes as much as two numbers
+        whole = networks_that_fit(stack.parameters // members, work.elementwise, examples, jobs)
+    limit = max(1, whole // members)
+    return min(limit, FITS) if isinstance(registry.architecture(stack.architecture), Estimator) else limit
 
 
 def _evened(

@@ -39,7 +39,7 @@ def train(store: Store, stacks: list[Stack], options: Options) -> None:
             TemporaryDirectory(prefix=SCRATCH, dir=options.folder) as folder,
         ):
             sharing = shared_examples(stacks, str(Path(folder).resolve()))
-            attempts = Attempts(sharing, progress.advance)
+            attempts = Attempts(sharing, progress.advance, say)
             with _executor(sharing, options, attempts.progress) as executor:
                 for each in attempts.run(executor):
                     store.add(each.results, each.environment)

@@ -15,6 +15,7 @@ SUITE = """
 name = "bad"
 protocol = "dataset"
 batch = 64
+steps = 40
 budgets = [100]
 seeds = 2
 tasks = ["gauss-separated"]
@@ -22,7 +23,7 @@ architectures = ["lda"]
 reference = ["prior"]
 """
 BAD = ("Once", "Crash", "Hang", "Noisy", "Forks", "Exits", "Interrupts", "NotNumbers")
-BAD += ("Closes", "Overflows")
+BAD += ("Closes", "Overflows", "Net")
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,7 @@ def test_every_trial_is_accounted_for_and_the_sound_ones_have_numbers(bad):
     assert done.returncode == 3, done.stderr
     found = outcomes(folder)
     assert set(found) == {*BAD, "lda", "prior"} and all(set(each) == {0, 1} for each in found.values())
-    for name in ("lda", "prior", "Once", "Noisy", "Forks", "Closes"):
+    for name in ("lda", "prior", "Once", "Noisy", "Forks", "Closes", "Net"):
         assert found[name] == {0: ("ok", ""), 1: ("ok", "")}, name
     assert (folder / "runs/bad/report/index.html").is_file()
 

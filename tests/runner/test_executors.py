@@ -10,6 +10,7 @@ from runner.records import TrialResult
 from runner.stacks import Stack
 
 HERE = {"device": "cpu"}
+TOLD = []  # what the user is told
 
 
 def stack(name, seeds):
@@ -40,7 +41,7 @@ class Told:
 
 def run(stacks, ends):
     executor = Told(ends)
-    attempts = Attempts(stacks, lambda number, share: None)
+    attempts = Attempts(stacks, lambda number, share: None, TOLD.append)
     return executor, list(attempts.run(executor))
 
 
@@ -56,6 +57,7 @@ def outcome(finished):
 
 
 def test_a_stack_whose_worker_dies_once_is_run_once_more():
+    TOLD.clear()
     executor, finished = run(
         [stack("a", range(3)), stack("b", range(2))],
         lambda ids, times: Died("shot") if ids[0] == "a-0" and times == 1 else None,
@@ -100,7 +102,8 @@ def test_what_takes_too_long_is_recorded_for_each_trial_and_not_tried_again():
 
 def test_progress_of_a_part_is_its_share_of_the_stack():
     told = []
-    attempts = Attempts([stack("a", range(4))], lambda number, share: told.append((number, share)))
+    take = lambda *words: told.append(words)  # noqa: E731
+    attempts = Attempts([stack("a", range(4))], take, TOLD.append)
     executor = Told(lambda ids, _: Died("shot") if len(ids) == 4 else None)
     list(attempts.run(executor))
     attempts.progress(len(executor.seen) - 1, 0.5)
@@ -114,7 +117,7 @@ def test_interrupted_it_yields_what_has_ended_meanwhile_and_nothing_else():
                 raise KeyboardInterrupt
             return [(0, Done([TrialResult(self.waiting[0][1].trials[0])], HERE)), (1, Died("ended with us"))]
 
-    attempts, found = Attempts([stack("a", [0]), stack("b", [0])], lambda *_: None), []
+    attempts, found = Attempts([stack("a", [0]), stack("b", [0])], lambda *_: None, TOLD.append), []
     with pytest.raises(KeyboardInterrupt):
         found.extend(attempts.run(Stopped(None)))  # extend keeps what came before the exception
     assert [each.number for each in found] == [0]
