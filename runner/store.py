@@ -173,8 +173,9 @@ class Store:
     def add(self, results: Iterable[TrialResult], environment: Mapping[str, str]) -> None:
         """Store finished trials in one transaction; a budget that is there already is replaced, others stay.
 
-        What a trial has at one budget never depends on which others were asked for. Raises StoreError, with
-        everything stored before still there.
+        What a trial has at one budget never depends on which others were asked for. A budget that need not be
+        tried again is not replaced by one that has to be. Raises StoreError, with everything stored before
+        still there.
         """
         description = json.dumps(environment, sort_keys=True)
         with self.transaction() as db:
@@ -246,21 +247,27 @@ class Store:
 
 
 def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
-    """Store a trial's result in a transaction."""
-    trial, records = result.trial, [fields(record) for record in result.records]
+    """Store a trial's result in a transaction, less what would replace numbers by a try that was cut short."""
+    trial, cut = result.trial, {record.budget for record in result.records if record.again}
+    settled = "SELECT DISTINCT budget FROM record WHERE trial = ? AND NOT again"
+    kept_budgets = cut & {budget for (budget,) in db.execute(settled, (trial.id,))}
+    records = [fields(record) for record in result.records if record.budget not in kept_budgets]
     # What was there is subtracted and not summed anew: a sum of what is damaged would make it right.
-    old = db.execute("SELECT numbers FROM trial WHERE id = ?", (trial.id,)).fetchone() or (0,)
-    numbers = old[0] + checksum.of_trial(records)
-    for budget in {record.budget for record in result.records} if old[0] else ():
+    found = db.execute("SELECT numbers, environment FROM trial WHERE id = ?", (trial.id,)).fetchone()
+    old, trained_in = found or (0, environment)
+    numbers = old + checksum.of_trial(records)
+    for budget in {record[0] for record in records} if old else ():
         found = f"SELECT {', '.join(schema.RECORD)} FROM record WHERE trial = ? AND budget = ?"
         numbers -= checksum.of_trial(db.execute(found, (trial.id, budget)).fetchall())
         for table in ("record", "curve", "prediction"):
             db.execute(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", (trial.id, budget))
-    row = (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, environment)
-    schema.put(db, "trial", [(*row, checksum.signed(numbers))])
+    row = (trial.id, trial.task, trial.architecture, trial.seed, trial.spec)
+    where = trained_in if kept_budgets else environment
+    schema.put(db, "trial", [(*row, where, checksum.signed(numbers))])
     schema.put_records(db, trial.id, records)
     for table, outputs in (("curve", result.curves), ("prediction", result.predictions)):
-        schema.put(db, table, ((trial.id, budget, blob(log_q)) for budget, log_q in outputs.items()))
+        new = ((budget, log_q) for budget, log_q in outputs.items() if budget not in kept_budgets)
+        schema.put(db, table, ((trial.id, budget, blob(log_q)) for budget, log_q in new))
 
 
 def blob(array: Array) -> bytes:
