@@ -247,7 +247,7 @@ class Store:
 
 
 def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
-    """Store a trial's result in a transaction, less what would replace numbers by a try that was cut short."""
+    """Store a trial's result in a transaction, but for tries cut short at budgets that have numbers."""
     trial, cut = result.trial, {record.budget for record in result.records if record.again}
     settled = "SELECT DISTINCT budget FROM record WHERE trial = ? AND NOT again"
     kept_budgets = cut & {budget for (budget,) in db.execute(settled, (trial.id,))}
