@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.task import Array
-from runner import checksum, kept, schema, sqlite_errors
+from runner import checksum, kept, schema, sqlite_errors, write_ahead
 from runner.pictures import Drawing
 from runner.records import TrialResult
 from runner.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
@@ -94,8 +94,7 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         """Return a connection to a file of this schema, made or brought up to date if need be."""
-        if not _size(self.path) and _size(kept.log(self.path)):  # which SQLite would throw away
-            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
+        self._check_log()
         db = self._connected(self.path)
         found = schema.version(db, self.path)
         if 0 < found < SCHEMA_VERSION:
@@ -106,6 +105,14 @@ class Store:
         if not found:
             schema.create(db)
         return db
+
+    def _check_log(self) -> None:
+        """Raise Damaged where SQLite would throw away what was committed, without a word."""
+        if not _size(self.path) and _size(kept.log(self.path)):
+            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
+        if found := write_ahead.damage(kept.log(self.path)):
+            schema.version(self._connected(self.path, "mode=ro&immutable=1"), self.path)  # if it is ours
+            raise Damaged(self.path, found)
 
     def _opened_to_read(self) -> sqlite3.Connection:
         """Return a connection that leaves the file and its folder as they are, on what is there now."""
@@ -122,6 +129,7 @@ class Store:
         return db
 
     def _as_it_is(self) -> sqlite3.Connection:
+        self._check_log()
         if self.path.with_name(self.path.name + "-shm").exists():  # somebody writes, or was killed
             with suppress(sqlite3.OperationalError):
                 db = self._connected(self.path, "mode=ro")

@@ -65,8 +65,8 @@ def trials(path):
         return set(store.done())
 
 
-def result(seed=0, id="a", **values):
-    trial = Trial("gauss-nested", "linear", seed, id, "{}", (640,))
+def result(seed=0, id="a", spec="{}", **values):
+    trial = Trial("gauss-nested", "linear", seed, id, spec, (640,))
     return TrialResult(trial, [Record(640, name, "all", value, 0.0) for name, value in values.items()])
 
 
@@ -296,6 +296,82 @@ def test_a_file_with_nothing_in_it_yet_is_filled(tmp_path):
     with damage.opened(path, print) as store:
         store.add([result(tv=0.5)], {})
     assert trials(path) == {"a"}
+
+
+# --- a damaged write-ahead log ----------------------------------------------------------------------------
+
+
+ADDED = {damage.digest(spec): spec for spec in map(str, range(10))}
+
+
+@pytest.fixture
+def killed(path, tmp_path):
+    """The file of a run that was killed, with its last ten trials in the write-ahead log alone."""
+    left = tmp_path / "killed" / FILE
+    left.parent.mkdir()
+    with Store(path) as store:
+        for id, spec in ADDED.items():
+            store.add([result(0, id, spec, tv=0.5)], {})
+        for each in (path, kept.log(path)):
+            shutil.copyfile(each, left.with_name(each.name))
+    return left
+
+
+def test_no_flipped_bit_of_the_log_loses_a_trial_without_a_word(killed):
+    base, log = killed.read_bytes(), kept.log(killed).read_bytes()
+    places = [*range(0, 32, 3), *np.random.default_rng(0).integers(32, len(log), 30)]
+    for place in places:
+        torn = bytearray(log)
+        torn[place] ^= 1 << place % 8
+        killed.write_bytes(base)
+        kept.log(killed).write_bytes(torn)
+        with pytest.raises(Damaged, match="write-ahead log"):
+            trials(killed)
+    said, frame = [], 32 + 5 * (24 + 4096)
+    kept.log(killed).write_bytes(log[:frame] + b"\1" + log[frame + 1 :])
+    torn = content(killed.parent)
+    with damage.opened(killed, said.append) as store:
+        carried = set(store.done())
+        damage.verify(store)
+    assert "frame 6 of " in said[0] and f"; {len(carried)} of {len(carried)} trials" in said[0]
+    assert carried > trials_of(base, killed) and not carried >= {*ADDED}
+    for name, data in torn.items():
+        assert (killed.parent / name.replace(FILE, "results.damaged-1.db")).read_bytes() == data
+
+
+def trials_of(data, path):
+    path.with_name("alone.db").write_bytes(data)
+    return trials(path.with_name("alone.db"))
+
+
+def test_a_log_that_ends_anywhere_is_no_damage(killed):
+    log, before = kept.log(killed).read_bytes(), trials_of(killed.read_bytes(), killed)
+    counts = []
+    for size in (40, 1_000, *range(5_000, len(log), 8_000), len(log)):
+        kept.log(killed).write_bytes(log[:size])
+        counts.append(len(trials(killed) - before))
+    assert counts == sorted(counts) and (counts[0], counts[-1]) == (0, 10)
+
+
+def test_a_log_that_was_begun_anew_is_no_damage(killed):
+    """Its end is of an older round, and was folded in."""
+    with Store(killed) as store:
+        store.connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        store.add([result(11, "later", tv=0.5)], {})
+        assert "later" in trials(killed)
+        copy = killed.with_name("copy.db")
+        for old, new in ((killed, copy), (kept.log(killed), kept.log(copy))):
+            shutil.copyfile(old, new)
+        assert len(trials(copy)) == 4 + 11
+
+
+def test_a_foreign_file_with_a_damaged_log_is_left_alone(path):
+    photos(path)
+    kept.log(path).write_bytes(b"\1" * 9000)
+    before = content(path.parent)
+    with pytest.raises(StoreError, match="expected a file of posterior-bench"):
+        damage.opened(path, print)
+    assert content(path.parent) == before
 
 
 # --- an older schema --------------------------------------------------------------------------------------
