@@ -94,6 +94,7 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         """Return a connection to a file of this schema, made or brought up to date if need be."""
+        kept.settle(self.path)
         self._check_log()
         db = self._connected(self.path)
         found = schema.version(db, self.path)
@@ -108,7 +109,7 @@ class Store:
 
     def _check_log(self) -> None:
         """Raise Damaged where SQLite would throw away what was committed, without a word."""
-        if not _size(self.path) and _size(kept.log(self.path)):
+        if not kept.size(self.path) and kept.size(kept.log(self.path)):
             raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
         if found := write_ahead.damage(kept.log(self.path)):
             schema.version(self._connected(self.path, "mode=ro&immutable=1"), self.path)  # if it is ours
@@ -129,13 +130,15 @@ class Store:
         return db
 
     def _as_it_is(self) -> sqlite3.Connection:
+        if kept.left_behind(self.path):
+            return self._connected(self.path, "mode=ro&immutable=1")
         self._check_log()
         if self.path.with_name(self.path.name + "-shm").exists():  # somebody writes, or was killed
             with suppress(sqlite3.OperationalError):
                 db = self._connected(self.path, "mode=ro")
                 schema.version(db, self.path)
                 return db
-        if not _size(kept.log(self.path)):  # SQLite need not make files of its own beside it
+        if not kept.size(kept.log(self.path)):  # SQLite need not make files of its own beside it
             return self._connected(self.path, "mode=ro&immutable=1")
         folder = Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
         for path in (self.path, kept.log(self.path)):
@@ -295,7 +298,3 @@ def _stamp(path: Path) -> tuple[int, int, bool] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, kept.log(path).exists()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

@@ -17,7 +17,7 @@ STEADY_SECONDS = 0.05  # two looks so far apart tell damage from a frame that is
 
 
 def damage(path: Path) -> str:
-    """Return what is damaged in a write-ahead log, "" where all that was committed can be read.
+    """Return what is damaged in a file's write-ahead log, "" where all that was committed can be read.
 
     An end that was cut short in the middle of a transaction is no damage. Raises OSError.
     """
