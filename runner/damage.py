@@ -11,8 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from runner import checksum, columns, kept, schema
-from runner.sqlite_errors import explained
+from runner import checksum, columns, kept, schema, sqlite_errors
 from runner.store import Damaged, Empty, Store
 
 DESCRIBING = ("environment", "run", "task", "architecture", "representatives", "picture")
@@ -63,18 +62,28 @@ def set_aside(path: Path) -> Path | None:
 
     None where there is nothing to keep. Raises StoreError where it isn't ours or is of a newer schema.
     """
+    kept.settle(path)
     if not path.exists() and not kept.log(path).exists():
         return None
-    kind = "old"
     try:
         Store(path, reading=True).close()
+        if kept.log(path).exists():
+            _fold(path)
+        return kept.move(path, "old")
     except Empty:
         return None
     except Damaged:
-        kind = "damaged"
-    aside = kept.keep(path, kind)
-    path.unlink(missing_ok=True)
-    return aside
+        aside = kept.keep(path, "damaged")
+        path.unlink(missing_ok=True)  # before its log, without which it might be read
+        kept.settle(path)
+        return aside
+
+
+def _fold(path: Path) -> None:
+    connected = sqlite3.connect(path, isolation_level=None, timeout=sqlite_errors.PATIENCE)
+    with sqlite_errors.explained(path), closing(connected) as db:
+        schema.harden(db)
+        schema.fold(path, db)
 
 
 def verify(store: Store) -> None:
@@ -92,14 +101,15 @@ def verify(store: Store) -> None:
 
 
 def _mend(path: Path, error: Damaged) -> str:
-    """Set a damaged file aside, put one with what is whole in it in its place, and say so."""
+    """Set a damaged file aside, put one with what is whole in it in its place, and say so.
+
+    Whenever the process dies or the disk is full, the same call starts over or finds its work done.
+    """
+    with sqlite_errors.explained(path), schema.new_file(path) as target:
+        there, carried = _carry(path, target)
     aside = kept.keep(path, "damaged")
-    with explained(path):
-        beside = kept.new(path)
-        with closing(sqlite3.connect(beside, isolation_level=None)) as target:
-            schema.create(target)
-            there, carried = _carry(aside, target)
-        kept.swap_in(beside, path)
+    kept.swap_in(kept.new_name(path), path)
+    kept.settle(path)
     lost = f"{carried:,} of {there:,} trials in it are whole and carried over" if there else "no trial in it"
     return (
         f"warning: results file {path} was damaged: {error.found}; it is kept as {aside};"
@@ -109,8 +119,8 @@ def _mend(path: Path, error: Damaged) -> str:
 
 def _carry(source: Path, target: sqlite3.Connection) -> tuple[int, int]:
     """Write what is whole in a damaged file into a new one; return how many trials it has and are whole."""
-    carried, found = 0, list[str]()
-    with suppress(sqlite3.Error), copied(source) as db, schema.all_or_nothing(target):
+    carried = 0
+    with copied(source) as db:  # errors of which are passed over where it is read, and the new file's aren't
         for table in DESCRIBING:
             schema.put(target, table, rows(db, table))
         environments = {row[0] for row in rows(db, "environment")}

@@ -6,7 +6,7 @@ import functools
 import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -195,39 +195,56 @@ def migrate(path: Path, db: sqlite3.Connection, old: int) -> Path:
     Whenever the process dies, there is a whole file in its place, the old or the new one. db: an open
     connection to it, which is closed. Raises StoreError where somebody else uses the file.
     """
-    (mode,) = db.execute("PRAGMA journal_mode = DELETE").fetchone()  # folds its write-ahead log in for good
-    if mode != "delete":
-        raise StoreError(f"results file {path}: another program is using it; close that and try again")
+    fold(path, db)
     (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise Damaged(path, found)
-    beside = kept.new(path)
-    target = sqlite3.connect(beside, isolation_level=None)
-    try:
-        upgrade(db, old, target)
-    finally:
-        target.close()
-        db.close()
+    with closing(db), new_file(path) as target:
+        _fill(db, old, target)
     aside = kept.keep(path, f"schema-{old}")
-    kept.swap_in(beside, path)
+    kept.swap_in(kept.new_name(path), path)
     return aside
+
+
+def fold(path: Path, db: sqlite3.Connection) -> None:
+    """Fold a file's write-ahead log in for good; raises StoreError where somebody else uses the file."""
+    (mode,) = db.execute("PRAGMA journal_mode = DELETE").fetchone()
+    if mode != "delete":
+        raise StoreError(f"results file {path}: another program is using it; close that and try again")
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a transaction on a new file beside another, for `kept.swap_in`; where it fails, none is left."""
+    try:
+        with closing(sqlite3.connect(kept.new(path), isolation_level=None)) as db:
+            create(db)
+            with all_or_nothing(db):
+                yield db
+    except BaseException:
+        kept.new(path)
+        raise
 
 
 def upgrade(db: sqlite3.Connection, old: int, target: sqlite3.Connection) -> None:
     """Write what a file of an older schema holds into a new one; its rows get their checksums."""
     create(target)
     with all_or_nothing(target):
-        for table, columns in COLUMNS.items():
-            if table in OLDER[old] and table != "trial":
-                put(target, table, db.execute(f"SELECT {', '.join(columns)} FROM {table}"))
-        if old < 3:
-            put(target, "picture", db.execute(PICTURES_OF_CURVES))
-        sums: dict[str, int] = {}
-        for trial, records in _by_trial(db):
-            sums[trial] = checksum.of_trial(records)
-            put_records(target, trial, records)
-        trials = db.execute(f"SELECT {', '.join(OLDER[old]['trial'])} FROM trial")
-        put(target, "trial", ((*row, sums.get(row[0], 0)) for row in trials))
+        _fill(db, old, target)
+
+
+def _fill(db: sqlite3.Connection, old: int, target: sqlite3.Connection) -> None:
+    for table, columns in COLUMNS.items():
+        if table in OLDER[old] and table != "trial":
+            put(target, table, db.execute(f"SELECT {', '.join(columns)} FROM {table}"))
+    if old < 3:
+        put(target, "picture", db.execute(PICTURES_OF_CURVES))
+    sums: dict[str, int] = {}
+    for trial, records in _by_trial(db):
+        sums[trial] = checksum.of_trial(records)
+        put_records(target, trial, records)
+    trials = db.execute(f"SELECT {', '.join(OLDER[old]['trial'])} FROM trial")
+    put(target, "trial", ((*row, sums.get(row[0], 0)) for row in trials))
 
 
 @contextmanager

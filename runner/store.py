@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.task import Array
-from runner import checksum, kept, schema, sqlite_errors
+from runner import checksum, kept, schema, sqlite_errors, write_ahead
 from runner.pictures import Drawing
 from runner.records import TrialResult
 from runner.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
@@ -94,8 +94,8 @@ class Store:
 
     def _opened(self) -> sqlite3.Connection:
         """Return a connection to a file of this schema, made or brought up to date if need be."""
-        if not _size(self.path) and _size(kept.log(self.path)):  # which SQLite would throw away
-            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
+        kept.settle(self.path)
+        self._check_log()
         db = self._connected(self.path)
         found = schema.version(db, self.path)
         if 0 < found < SCHEMA_VERSION:
@@ -106,6 +106,14 @@ class Store:
         if not found:
             schema.create(db)
         return db
+
+    def _check_log(self) -> None:
+        """Raise Damaged where SQLite would throw away what was committed, without a word."""
+        if not kept.size(self.path) and kept.size(kept.log(self.path)):
+            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
+        if found := write_ahead.damage(kept.log(self.path)):
+            schema.version(self._connected(self.path, "mode=ro&immutable=1"), self.path)  # if it is ours
+            raise Damaged(self.path, found)
 
     def _opened_to_read(self) -> sqlite3.Connection:
         """Return a connection that leaves the file and its folder as they are, on what is there now."""
@@ -122,12 +130,15 @@ class Store:
         return db
 
     def _as_it_is(self) -> sqlite3.Connection:
+        if kept.left_behind(self.path):
+            return self._connected(self.path, "mode=ro&immutable=1")
+        self._check_log()
         if self.path.with_name(self.path.name + "-shm").exists():  # somebody writes, or was killed
             with suppress(sqlite3.OperationalError):
                 db = self._connected(self.path, "mode=ro")
                 schema.version(db, self.path)
                 return db
-        if not _size(kept.log(self.path)):  # SQLite need not make files of its own beside it
+        if not kept.size(kept.log(self.path)):  # SQLite need not make files of its own beside it
             return self._connected(self.path, "mode=ro&immutable=1")
         folder = Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
         for path in (self.path, kept.log(self.path)):
@@ -173,8 +184,9 @@ class Store:
     def add(self, results: Iterable[TrialResult], environment: Mapping[str, str]) -> None:
         """Store finished trials in one transaction; a budget that is there already is replaced, others stay.
 
-        What a trial has at one budget never depends on which others were asked for. Raises StoreError, with
-        everything stored before still there.
+        What a trial has at one budget never depends on which others were asked for. A budget that need not be
+        tried again is not replaced by one that has to be. Raises StoreError, with everything stored before
+        still there.
         """
         description = json.dumps(environment, sort_keys=True)
         with self.transaction() as db:
@@ -246,21 +258,27 @@ class Store:
 
 
 def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
-    """Store a trial's result in a transaction."""
-    trial, records = result.trial, [fields(record) for record in result.records]
+    """Store a trial's result in a transaction, but for tries cut short at budgets that have numbers."""
+    trial, cut = result.trial, {record.budget for record in result.records if record.again}
+    settled = "SELECT DISTINCT budget FROM record WHERE trial = ? AND NOT again"
+    kept_budgets = cut & {budget for (budget,) in db.execute(settled, (trial.id,))}
+    records = [fields(record) for record in result.records if record.budget not in kept_budgets]
     # What was there is subtracted and not summed anew: a sum of what is damaged would make it right.
-    old = db.execute("SELECT numbers FROM trial WHERE id = ?", (trial.id,)).fetchone() or (0,)
-    numbers = old[0] + checksum.of_trial(records)
-    for budget in {record.budget for record in result.records} if old[0] else ():
+    found = db.execute("SELECT numbers, environment FROM trial WHERE id = ?", (trial.id,)).fetchone()
+    old, trained_in = found or (0, environment)
+    numbers = old + checksum.of_trial(records)
+    for budget in {record[0] for record in records} if old else ():
         found = f"SELECT {', '.join(schema.RECORD)} FROM record WHERE trial = ? AND budget = ?"
         numbers -= checksum.of_trial(db.execute(found, (trial.id, budget)).fetchall())
         for table in ("record", "curve", "prediction"):
             db.execute(f"DELETE FROM {table} WHERE trial = ? AND budget = ?", (trial.id, budget))
-    row = (trial.id, trial.task, trial.architecture, trial.seed, trial.spec, environment)
-    schema.put(db, "trial", [(*row, checksum.signed(numbers))])
+    row = (trial.id, trial.task, trial.architecture, trial.seed, trial.spec)
+    where = trained_in if kept_budgets else environment
+    schema.put(db, "trial", [(*row, where, checksum.signed(numbers))])
     schema.put_records(db, trial.id, records)
     for table, outputs in (("curve", result.curves), ("prediction", result.predictions)):
-        schema.put(db, table, ((trial.id, budget, blob(log_q)) for budget, log_q in outputs.items()))
+        new = ((budget, log_q) for budget, log_q in outputs.items() if budget not in kept_budgets)
+        schema.put(db, table, ((trial.id, budget, blob(log_q)) for budget, log_q in new))
 
 
 def blob(array: Array) -> bytes:
@@ -280,7 +298,3 @@ def _stamp(path: Path) -> tuple[int, int, bool] | None:
     except OSError:
         return None
     return found.st_mtime_ns, found.st_size, kept.log(path).exists()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0

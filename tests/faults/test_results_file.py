@@ -1,5 +1,6 @@
 """Results files under faults: flipped bytes, torn and foreign files, locks, full disks, kills."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -8,10 +9,12 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from killing import die, in_child
 from results_file import edit, made_older
 from synthetic import write_run
 
@@ -19,7 +22,7 @@ from runner import damage, frames, kept, schema, sqlite_errors
 from runner.cli import cli
 from runner.plan import Trial
 from runner.records import Record, TrialResult
-from runner.store import FILE, Damaged, Store, StoreError
+from runner.store import FILE, Damaged, Empty, Store, StoreError
 
 GRID = {
     "tasks": ["gauss-nested"],
@@ -65,8 +68,8 @@ def trials(path):
         return set(store.done())
 
 
-def result(seed=0, id="a", **values):
-    trial = Trial("gauss-nested", "linear", seed, id, "{}", (640,))
+def result(seed=0, id="a", spec="{}", **values):
+    trial = Trial("gauss-nested", "linear", seed, id, spec, (640,))
     return TrialResult(trial, [Record(640, name, "all", value, 0.0) for name, value in values.items()])
 
 
@@ -298,6 +301,185 @@ def test_a_file_with_nothing_in_it_yet_is_filled(tmp_path):
     assert trials(path) == {"a"}
 
 
+# --- a damaged write-ahead log ----------------------------------------------------------------------------
+
+
+ADDED = {damage.digest(spec): spec for spec in map(str, range(10))}
+
+
+@pytest.fixture
+def killed(path, tmp_path):
+    """The file of a run that was killed, with its last ten trials in the write-ahead log alone."""
+    left = tmp_path / "killed" / FILE
+    left.parent.mkdir()
+    with Store(path) as store:
+        for id, spec in ADDED.items():
+            store.add([result(0, id, spec, tv=0.5)], {})
+        for each in (path, kept.log(path)):
+            shutil.copyfile(each, left.with_name(each.name))
+    return left
+
+
+def test_no_flipped_bit_of_the_log_loses_a_trial_without_a_word(killed):
+    base, log = killed.read_bytes(), kept.log(killed).read_bytes()
+    places = [*range(0, 32, 3), *np.random.default_rng(0).integers(32, len(log), 30)]
+    for place in places:
+        torn = bytearray(log)
+        torn[place] ^= 1 << place % 8
+        killed.write_bytes(base)
+        kept.log(killed).write_bytes(torn)
+        with pytest.raises(Damaged, match="write-ahead log"):
+            trials(killed)
+    said, frame = [], 32 + 5 * (24 + 4096)
+    kept.log(killed).write_bytes(log[:frame] + b"\1" + log[frame + 1 :])
+    torn = content(killed.parent)
+    with damage.opened(killed, said.append) as store:
+        carried = set(store.done())
+        damage.verify(store)
+    assert "frame 6 of " in said[0] and f"; {len(carried)} of {len(carried)} trials" in said[0]
+    assert carried > trials_of(base, killed) and not carried >= {*ADDED}
+    for name, data in torn.items():
+        assert (killed.parent / name.replace(FILE, "results.damaged-1.db")).read_bytes() == data
+
+
+def trials_of(data, path):
+    path.with_name("alone.db").write_bytes(data)
+    return trials(path.with_name("alone.db"))
+
+
+def test_a_log_that_ends_anywhere_is_no_damage(killed):
+    log, before = kept.log(killed).read_bytes(), trials_of(killed.read_bytes(), killed)
+    counts = []
+    for size in (40, 1_000, *range(5_000, len(log), 8_000), len(log)):
+        kept.log(killed).write_bytes(log[:size])
+        counts.append(len(trials(killed) - before))
+    assert counts == sorted(counts) and (counts[0], counts[-1]) == (0, 10)
+
+
+def test_a_log_that_was_begun_anew_is_no_damage(killed):
+    """Its end is of an older round, and was folded in."""
+    with Store(killed) as store:
+        store.connection.execute("PRAGMA wal_checkpoint(RESTART)")
+        store.add([result(11, "later", tv=0.5)], {})
+        assert "later" in trials(killed)
+        copy = killed.with_name("copy.db")
+        for old, new in ((killed, copy), (kept.log(killed), kept.log(copy))):
+            shutil.copyfile(old, new)
+        assert len(trials(copy)) == 4 + 11
+
+
+def test_a_foreign_file_with_a_damaged_log_is_left_alone(path):
+    photos(path)
+    kept.log(path).write_bytes(b"\1" * 9000)
+    before = content(path.parent)
+    with pytest.raises(StoreError, match="expected a file of posterior-bench"):
+        damage.opened(path, print)
+    assert content(path.parent) == before
+
+
+# --- kills while a file is set aside ----------------------------------------------------------------------
+
+
+def kill_before(number):
+    """Die before the number-th call that changes what is in a folder or waits for the disk."""
+    calls = itertools.count(1)
+
+    def watched(real, first, *rest, **options):
+        there = isinstance(first, int) or (os.path.isabs(first) and os.path.exists(first))
+        if there and next(calls) == number:
+            die()
+        return real(first, *rest, **options)
+
+    for name in ("link", "rename", "replace", "unlink", "fsync"):
+        setattr(os, name, partial(watched, getattr(os, name)))
+
+
+def log_whole(path):
+    pass
+
+
+def log_torn(path):
+    log = bytearray(kept.log(path).read_bytes())
+    log[len(log) // 2] ^= 4
+    kept.log(path).write_bytes(log)
+
+
+def page_torn(path):
+    fold(path)
+    edit(path, "UPDATE record SET value = 7 WHERE trial = (SELECT min(trial) FROM record)", sealed=False)
+
+
+def fold(path):
+    with closing(sqlite3.connect(path)) as db:
+        db.execute("PRAGMA journal_mode = DELETE")
+
+
+def stored(path):
+    """The trials in a file that may be damaged, which stays as it is."""
+    with damage.copied(path) as db:
+        return set(damage.ids(db))
+
+
+def fresh(path):
+    damage.set_aside(path)
+    damage.opened(path, print).close()
+
+
+def plain(path):
+    damage.opened(path, print).close()
+
+
+@pytest.mark.parametrize("use", [fresh, plain], ids=lambda use: use.__name__)
+@pytest.mark.parametrize(
+    ("make", "links"), [(log_whole, True), (page_torn, True), (log_torn, True), (log_torn, False)]
+)
+def test_a_kill_while_a_file_is_set_aside_loses_and_mixes_nothing(killed, tmp_path, make, use, links):
+    make(killed)
+    every, before = stored(killed), content(killed.parent)
+    undisturbed, said = tmp_path / "undisturbed", tmp_path / "said"
+    shutil.copytree(killed.parent, undisturbed)
+    plain(undisturbed / FILE)
+    whole_ones = trials(undisturbed / FILE)
+
+    def child(number):
+        if not links:
+            os.link = no_link
+        kill_before(number)
+        use(killed)
+
+    nothing = [set()] if use is fresh else []
+    ended, number = -signal.SIGKILL, 0
+    while ended == -signal.SIGKILL:
+        number += 1
+        shutil.rmtree(killed.parent)
+        killed.parent.mkdir()
+        for name, data in before.items():
+            (killed.parent / name).write_bytes(data)
+        ended = in_child(partial(child, number), said)
+        if killed.exists():
+            try:
+                assert trials(killed) in (every, whole_ones, *nothing)
+            except Empty:
+                assert nothing
+            except Damaged:
+                assert killed.read_bytes() == before[FILE], "it is set aside"
+        with damage.opened(killed, print) as store:  # a plain run
+            found = set(store.done())
+            store.add([result(id="later", tv=0.5)], {})
+            damage.verify(store)
+        asides = list(killed.parent.glob("results.*-*.db"))
+        assert found in (whole_ones, *nothing)
+        assert found == every or any(stored(each) == every for each in asides), "lost"
+        assert not any("later" in stored(each) for each in asides), "mixed"
+        assert len(asides) <= 1 or not links
+    assert ended == 0, said.read_text()
+    assert number > 2 or (make, use) == (log_whole, plain)
+
+
+def no_link(*_):
+    raise OSError("no links here")
+
+
 # --- an older schema --------------------------------------------------------------------------------------
 
 
@@ -441,6 +623,30 @@ def test_a_disk_that_is_really_full(small_disk, whole):
         assert set(store.done()) >= {f"t{number}" for number in range(count)}
         store.add([result(7, "later", tv=0.5)], {})
     assert "later" in trials(path)
+
+
+def test_a_disk_that_is_full_while_a_file_is_mended(small_disk, whole):
+    path = small_disk / FILE
+    shutil.copyfile(whole / FILE, path)
+    specs = {damage.digest(spec): spec for spec in map(str, range(100))}
+    with Store(path) as store:
+        values = {f"m{metric}": 0.5 for metric in range(80)}
+        store.add([result(0, id, spec, **values) for id, spec in specs.items()], {})
+    edit(path, f"UPDATE record SET value = 7 WHERE trial = '{min(specs)}' AND metric = 'm0'", sealed=False)
+    torn, filler = path.read_bytes(), small_disk / "filler"
+    free = shutil.disk_usage(small_disk).free
+    for left in (500_000, 200_000):
+        filler.write_bytes(bytes(free - left))
+        with pytest.raises(StoreError, match="the disk is full"):
+            damage.opened(path, print)
+        assert path.read_bytes() == torn and {each.name for each in small_disk.iterdir()} == {FILE, "filler"}
+    filler.unlink()
+    subprocess.run(["mount", "-o", "remount,size=8m", str(small_disk)], check=True)
+    said = []
+    with damage.opened(path, said.append) as store:  # the same command again
+        assert {*store.done()} >= {*specs} - {min(specs)}
+    assert "; 103 of 104 trials in it are whole and carried over" in said[0]
+    assert path.with_name("results.damaged-1.db").read_bytes() == torn
 
 
 def test_a_folder_that_may_only_be_read(small_disk, whole):

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from runner import frames
-from runner.damage import set_aside
+from runner.damage import set_aside, verify
 from runner.pictures import Drawing
 from runner.plan import Trial
-from runner.records import Record, TrialResult
+from runner.records import Record, TrialResult, unscored
 from runner.store import (
     APPLICATION_ID,
     SCHEMA_VERSION,
@@ -206,6 +206,26 @@ def test_what_an_exception_cut_short_is_tried_again_and_a_divergence_is_not(tmp_
     with Store(tmp_path / "results.db") as store:
         store.add([cut], ENVIRONMENT)
         assert store.done() == {"cut": {640, 1280}}
+
+
+def test_a_try_that_was_cut_short_erases_no_numbers(tmp_path):
+    """A trial is trained to all its budgets when one is added, and a timeout is put down to all of them."""
+    extended = Trial("gauss-nested", "linear", 0, "a", "{}", (640, 1280, 2560))
+    with Store(tmp_path / "results.db") as store:
+        store.add([result("a")], ENVIRONMENT)
+        numbers, curve = (list(store.rows(f"SELECT * FROM {each}")) for each in ("record", "curve"))
+        store.add(unscored([extended], "timeout", "too long", again=True), {"device": "gone"})
+        assert store.done() == {"a": {640, 1280}}
+        records = list(store.rows("SELECT * FROM record"))
+        assert [row for row in records if row[1] < 2560] == numbers
+        assert [row[6] for row in records if row[1] == 2560] == ["timeout"]
+        assert list(store.rows("SELECT * FROM curve")) == curve
+        assert store.environments() == [ENVIRONMENT]
+        verify(store)
+        store.add(unscored([extended], "failed", "no memory", again=True), ENVIRONMENT)  # again is replaced
+        store.add([TrialResult(extended, [Record(2560, "tv", "all", 0.5, 0.0)])], ENVIRONMENT)
+        assert store.done() == {"a": {640, 1280, 2560}}
+        verify(store)
 
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path):
