@@ -15,7 +15,7 @@ from runner.merged import Merged, Run, Writer
 from runner.run import MANIFEST, RunError, locked, report
 from runner.sqlite_errors import explained
 from runner.store import FILE, Store, StoreError
-from runner.strangers import Grid, Manifest, Unfit
+from runner.strangers import Grid, LeftOut, Manifest
 
 MOST_BYTES = 4 << 30  # of a results file
 MOST_TRIALS = 1_000_000
@@ -88,9 +88,9 @@ def _opened(folders: Iterable[Path], found: Merged, stack: ExitStack) -> Iterato
         try:
             size = (folder / FILE).stat().st_size
             if size > MOST_BYTES:
-                raise Unfit(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
+                raise LeftOut(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
             yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True)))
-        except (Unfit, StoreError, OSError, sqlite3.Error) as error:
+        except (LeftOut, StoreError, OSError, sqlite3.Error) as error:
             found.left_out[str(folder), "", str(error)] = 0
 
 
@@ -100,12 +100,12 @@ def _run(folder: Path, store: Store) -> Run:
     try:
         listed = json.loads(told.get("trials") or "")
     except (ValueError, TypeError, RecursionError):
-        raise Unfit("expected the trials of its grid, found none") from None
+        raise LeftOut("expected the trials of its grid, found none") from None
     if isinstance(listed, list):  # of an older version, where a trial had one name for good
         every = store.connection.execute("SELECT id, task, architecture FROM trial")
         listed = {id: list(names) for id, *names in every if id in listed}
     if not isinstance(listed, dict) or len(listed) > MOST_TRIALS:
-        raise Unfit(f"expected at most {MOST_TRIALS:,} trials of its grid by their ids")
+        raise LeftOut(f"expected at most {MOST_TRIALS:,} trials of its grid by their ids")
     rows = {*grid.architectures, *grid.reference}
     names = {
         id: (pair[0], pair[1])

@@ -14,11 +14,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner import checksum, damage, provenance, schema, strangers, trials
+from runner import checksum, damage, provenance, schema, strangers, strangers_trials
 from runner.damage import Kept, NotWhole
 from runner.progress import count
 from runner.store import Store
-from runner.strangers import Exact, Grid, Manifest, Unfit, shown
+from runner.strangers import Exact, Grid, LeftOut, Manifest, shown
 
 MOST_LINES = 100
 CLOCK = "training_seconds"  # the only metric that differs when the same trial is trained again
@@ -74,7 +74,7 @@ class Writer:
         self._target, self._grid, self._runs, self._found = target, grid, runs, found
         self._tasks: dict[str, Exact] = {}
         self._rows: dict[str, str] = {}
-        self._places: dict[trials.Place, str] = {}
+        self._places: dict[strangers_trials.Place, str] = {}
         self._alike: dict[Any, Any] = {}  # what all trials of a task, and of a row in it, share
         self._names: dict[str, tuple[str, str]] = {}
         self._written: dict[str, tuple[str, dict[int, int]]] = {}  # id: environment, sums by budget
@@ -96,15 +96,15 @@ class Writer:
         try:
             for each in names:
                 if each in run.bad:
-                    raise Unfit(run.bad[each])
+                    raise LeftOut(run.bad[each])
             trial = damage.whole(run.store.connection, id)
-            spec = trials.spec_of(trial)
-            where = trials.place(trial, spec, names, run.grid)
-            trials.check_numbers(trial, where)
-            trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
+            spec = strangers_trials.spec_of(trial)
+            where = strangers_trials.place(trial, spec, names, run.grid)
+            strangers_trials.check_numbers(trial, where)
+            strangers_trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
             environment = strangers.environment(texts.get(trial.environment, ""))
             self._check_alike(id, where, spec)
-        except (Unfit, NotWhole) as error:
+        except (LeftOut, NotWhole) as error:
             self._found.left_out[str(run.folder), shown(names[1]), str(error)] += 1
             return
         if id in self._written:
@@ -118,8 +118,8 @@ class Writer:
         self._written[id] = environment, _sums(trial)
         self._found.trials[str(run.folder)] += 1
 
-    def _check_alike(self, id: str, where: trials.Place, spec: dict[str, Any]) -> None:
-        """Raise Unfit where a trial can't stand in one table with those that are there."""
+    def _check_alike(self, id: str, where: strangers_trials.Place, spec: dict[str, Any]) -> None:
+        """Raise LeftOut where a trial can't stand in one table with those that are there."""
         shared = {key: value for key, value in spec.items() if key not in ("seed", "protocol", "corrected")}
         own = ("task", "fingerprint", "evaluation")
         parts = {
@@ -132,9 +132,9 @@ class Writer:
             there = self._alike.get(key, part)
             if there != part:
                 other = [shown(each, 40) for each in part if part.get(each) != there.get(each)]
-                raise Unfit(f"another {', '.join(other)} than in trials of that name given before")
+                raise LeftOut(f"another {', '.join(other)} than in trials of that name given before")
         if self._places.get(where, id) != id:
-            raise Unfit("another trial of the same task, architecture and seed was given before")
+            raise LeftOut("another trial of the same task, architecture and seed was given before")
         for key, part in parts.items():
             self._alike.setdefault(key, part)
 

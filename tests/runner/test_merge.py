@@ -11,13 +11,13 @@ import pytest
 from results_file import edit, made_older
 
 from reports import render
-from runner import frames, merge, strangers, trials
+from runner import frames, merge, strangers, strangers_trials
 from runner import run as running
 from runner.cli import _guarded, cli
 from runner.merge import MergeError
 from runner.run import RunError
 from runner.store import FILE, Store
-from runner.strangers import Unfit
+from runner.strangers import LeftOut
 from suites.suite import load, narrow
 
 GRID = {"architectures": ["linear", "poly3"], "seeds": 2}
@@ -341,7 +341,7 @@ def test_names_that_a_run_has_are_taken(name):
      "-x", "@x", " a", "a|b", "[a](b)", "a\x00", "mlp(width=9999999, depth=1)", "a" * 201, "\ud800", 7, None],
 )  # fmt: skip
 def test_other_names_are_refused(name):
-    with pytest.raises(Unfit) as error:
+    with pytest.raises(LeftOut) as error:
         strangers.name(name)
     assert str(error.value).isascii() and str(error.value).isprintable()
 
@@ -349,13 +349,13 @@ def test_other_names_are_refused(name):
 def test_a_strangers_name_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
-    assert trials._canonical("evil.py:attr") == "evil.py:attr"
-    assert trials._canonical("mlp(width=64, depth=2)") == "mlp-64x64"
-    assert trials._canonical("mlp(") == "mlp("
+    assert strangers_trials._canonical("evil.py:attr") == "evil.py:attr"
+    assert strangers_trials._canonical("mlp(width=64, depth=2)") == "mlp-64x64"
+    assert strangers_trials._canonical("mlp(") == "mlp("
 
 
 def test_numbers_of_blobs_are_bounded():
     assert strangers.numbers(np.zeros(3, "<f4").tobytes(), "<f4", 3).shape == (3,)
     for data in (b"123", bytes(16), np.array([np.nan], "<f4").tobytes(), "text", None):
-        with pytest.raises(Unfit):
+        with pytest.raises(LeftOut):
             strangers.numbers(data, "<f4", 3)
