@@ -114,7 +114,9 @@ def _run(folder: Path, store: Store) -> Run:
     }
     tasks, bad_tasks = strangers.tasks(store, grid.tasks)
     described, bad_rows = strangers.rows_told(store, rows)
-    return Run(folder, store, grid, names, tasks, described, bad_tasks | bad_rows, _manifest(folder))
+    environments = dict(damage.rows(store.connection, "environment"))
+    bad = bad_tasks | bad_rows
+    return Run(folder, store, grid, names, tasks, described, bad, _manifest(folder), environments)
 
 
 def _manifest(folder: Path) -> Manifest:
