@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import Refused
-from runner import damage, kept, schema, strangers
+from runner import damage, kept, schema, strangers, strangers_sizes
 from runner.merged import Merged, Run, Writer
 from runner.run import MANIFEST, RunError, locked, report
 from runner.sqlite_errors import explained
 from runner.store import FILE, Store, StoreError
 from runner.strangers import Grid, LeftOut, Manifest
 
-MOST_BYTES = 4 << 30  # of a results file
+MOST_BYTES = 4 << 30  # of a results file and its write-ahead log
 MOST_TRIALS = 1_000_000
 
 
@@ -86,15 +86,21 @@ def _opened(folders: Iterable[Path], found: Merged, stack: ExitStack) -> Iterato
     """Yield the runs that can be read; others are left out as a whole."""
     for folder in folders:
         try:
-            size = (folder / FILE).stat().st_size
+            size = sum(each.stat().st_size for each in _files(folder / FILE))
             if size > MOST_BYTES:
                 raise LeftOut(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
-            yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True)))
+            yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True, strange=True)))
         except (LeftOut, StoreError, OSError, sqlite3.Error) as error:
             found.left_out[str(folder), "", str(error)] = 0
 
 
+def _files(path: Path) -> list[Path]:
+    """Return a results file and its write-ahead log, if it has one."""
+    return [each for each in (path, kept.log(path)) if each.exists()]
+
+
 def _run(folder: Path, store: Store) -> Run:
+    strangers_sizes.check_described(store.connection)
     told = {key: value for key, value in damage.rows(store.connection, "run") if isinstance(key, str)}
     grid = strangers.told(Grid, told.get("suite"))
     try:

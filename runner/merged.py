@@ -14,7 +14,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner import checksum, damage, provenance, schema, strangers, strangers_specs, strangers_trials
+from runner import (
+    checksum,
+    damage,
+    provenance,
+    schema,
+    strangers,
+    strangers_sizes,
+    strangers_specs,
+    strangers_trials,
+)
 from runner.damage import Kept, NotWhole
 from runner.progress import count
 from runner.store import Store
@@ -85,9 +94,8 @@ class Writer:
     def write(self) -> dict[str, Any]:
         """Write everything that fits, and return the manifest."""
         for run in self._runs:
-            for id in damage.ids(run.store.connection):
-                if id in run.names:
-                    self._trial(run, id)
+            for id in run.names:
+                self._trial(run, id)
         for run, id in self._later:
             self._trial(run, id, older=True)
         manifest = self._manifest()
@@ -101,6 +109,8 @@ class Writer:
             for each in names:
                 if each in run.bad:
                     raise LeftOut(run.bad[each])
+            if not strangers_sizes.is_there(run.store.connection, id, run.tasks[names[0]]):
+                return
             trial = damage.whole(run.store.connection, id)
             spec = strangers_specs.spec_of(trial)
             if not (strangers_specs.is_current(spec, names) or older):
@@ -112,7 +122,10 @@ class Writer:
             environment = strangers.environment(run.environments.get(trial.environment, ""))
             self._check_alike(id, where, spec)
         except (LeftOut, NotWhole) as error:
-            self._found.left_out[str(run.folder), shown(names[1]), str(error)] += 1
+            why = (
+                shown(str(error), 300) if isinstance(error, NotWhole) else str(error)
+            )  # SQLite quotes the file
+            self._found.left_out[str(run.folder), shown(names[1]), why] += 1
             return
         if id in self._written:
             self._again(trial, environment)

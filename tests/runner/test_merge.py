@@ -9,7 +9,7 @@ import pytest
 from results_file import edit, made_older, respecified
 
 from reports import render
-from runner import frames, merge, strangers, strangers_specs
+from runner import frames, merge, schema, strangers, strangers_sizes, strangers_specs
 from runner import run as running
 from runner.cli import _guarded, cli
 from runner.merge import MergeError
@@ -148,7 +148,7 @@ def test_an_older_file_and_one_that_is_being_written_are_merged(whole, parts, tm
 def test_of_trials_in_several_runs_the_first_is_kept_and_differences_are_told(whole, copy, tmp_path):
     edit(
         copy / FILE,
-        "UPDATE record SET value = value * 2 WHERE metric = 'tv' AND trial IN"
+        "UPDATE record SET value = value / 2 WHERE metric = 'tv' AND trial IN"
         " (SELECT id FROM trial WHERE architecture = 'linear')",
         "UPDATE record SET value = 99 WHERE metric = 'training_seconds'",  # a clock's, which always differs
         "UPDATE environment SET description = replace(description, 'torch version', 'torch')",
@@ -222,7 +222,7 @@ HOSTILE = [
     (f"UPDATE record SET value = 'NaN' WHERE {TV}", "can't be read|expected tv from", 4),
     (f"UPDATE record SET value = -9e999 WHERE {TV}", "expected tv from -1e-06 to 1, found -inf", 4),
     (f"UPDATE record SET error = -1.0 WHERE {TV}", "an integration error from 0, inf or none, found -1.0", 4),
-    (f"UPDATE record SET value = -7.5 WHERE metric = 'expected_kl' AND {LINEAR}", "expected_kl from -1e-06 to", 4),
+    (f"UPDATE record SET value = -7.5 WHERE metric = 'expected_kl' AND {LINEAR}", "expected_kl from", 4),
     (f"UPDATE record SET value = -1.0 WHERE metric = 'training_seconds' AND {LINEAR}", "training_seconds", 4),
     (f"UPDATE record SET value = 1.5 WHERE {TV}", "expected tv from -1e-06 to 1, found 1.5", 4),
     (f"UPDATE record SET value = 9e999 WHERE {TV}", "expected tv from -1e-06 to 1, found inf", 4),
@@ -386,6 +386,39 @@ def test_other_names_are_refused(name):
     with pytest.raises(LeftOut) as error:
         strangers.name(name)
     assert str(error.value).isascii() and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "most", "words"),
+    [
+        (strangers_sizes, "MOST_DESCRIBED", 4_000, "expected at most 4,000 bytes in its table"),
+        (strangers_sizes, "MOST_RECORDS", 1_000, "expected records of at most 1,000 bytes, found"),
+        (strangers_sizes, "MOST_ROW", 200, "expected a row of at most 200 bytes, found"),
+        (strangers_sizes, "MOST_OUTPUTS", 1, "expected a curve of its task's points, found"),
+        (schema, "MOST_STEPS", 100, "expected queries of about a minute at most"),
+    ],
+)
+def test_what_is_too_large_or_takes_too_long_is_not_read(
+    parts, copy, tmp_path, module, limit, most, words, monkeypatch
+):
+    monkeypatch.setattr(module, limit, most)
+    with pytest.raises(MergeError, match=words):
+        merge.merge([copy], tmp_path / "merged")
+
+
+def test_a_write_ahead_log_counts_too(copy, tmp_path, monkeypatch):
+    monkeypatch.setattr(merge, "MOST_BYTES", (copy / FILE).stat().st_size + 999)
+    (copy / f"{FILE}-wal").write_bytes(bytes(1_000))
+    with pytest.raises(MergeError, match="expected a results file of at most"):
+        merge.merge([copy], tmp_path / "merged")
+
+
+def test_an_older_file_is_brought_up_to_date_on_disk(copy):
+    made_older(copy / FILE)
+    with Store(copy / FILE, reading=True) as store:
+        ((_, _, place),) = store.rows("PRAGMA database_list")
+    assert place.endswith(FILE)
+    assert place != str(copy / FILE)
 
 
 def test_a_strangers_name_runs_no_code(tmp_path, monkeypatch):
