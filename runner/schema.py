@@ -239,8 +239,7 @@ def upgrade(db: sqlite3.Connection, old: int, target: sqlite3.Connection) -> Non
                 put(target, table, db.execute(f"SELECT {', '.join(columns)} FROM {table}"))
         if old < 3:
             put(target, "picture", db.execute(PICTURES_OF_CURVES))
-        columns = f"trial, {', '.join(RECORD)}"
-        found = db.execute(f"SELECT {columns} FROM record")
+        found = db.execute(f"SELECT trial, {', '.join(RECORD)} FROM record")
         target.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", found)
         trials = db.execute(f"SELECT {', '.join(OLDER[old]['trial'])} FROM trial")
         put(target, "trial", ((*row, _sum(target, row[0])) for row in trials))
