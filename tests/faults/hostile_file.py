@@ -62,7 +62,7 @@ def written(path, data):
     if kind == 0:
         _flip(path, edits)
         return
-    with contextlib.suppress(sqlite3.Error, ValueError, TypeError, OverflowError):
+    with contextlib.suppress(sqlite3.Error, ValueError, TypeError, OverflowError, AttributeError):
         if kind == 1:
             respecified(path, lambda spec: [_set(spec, *each) for each in edits], "architecture = 'linear'")
         else:

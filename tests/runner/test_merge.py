@@ -421,6 +421,15 @@ def test_an_older_file_is_brought_up_to_date_on_disk(copy):
     assert place != str(copy / FILE)
 
 
+def test_an_older_file_with_bytes_for_a_word_costs_that_trial(copy, tmp_path):
+    made_older(copy / FILE)
+    first = f"(SELECT min(trial) FROM record WHERE {LINEAR})"
+    edit(copy / FILE, f"UPDATE record SET reason = x'ff00' WHERE {TV} AND trial = {first}", sealed=False)
+    found = merge.merge([copy], tmp_path / "merged")
+    assert sum(found.left_out.values()) == 1
+    assert sum(found.trials.values()) == 19
+
+
 def test_a_strangers_name_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
