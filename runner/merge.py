@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import Refused
-from runner import damage, kept, schema, strangers
+from runner import damage, kept, schema, strangers, strangers_sizes
 from runner.merged import Merged, Run, Writer
 from runner.run import MANIFEST, RunError, locked, report
 from runner.sqlite_errors import explained
 from runner.store import FILE, Store, StoreError
-from runner.strangers import Grid, Manifest, Unfit
+from runner.strangers import Grid, LeftOut, Manifest
 
-MOST_BYTES = 4 << 30  # of a results file
+MOST_BYTES = 4 << 30  # of a results file and its write-ahead log
 MOST_TRIALS = 1_000_000
 
 
@@ -86,26 +86,32 @@ def _opened(folders: Iterable[Path], found: Merged, stack: ExitStack) -> Iterato
     """Yield the runs that can be read; others are left out as a whole."""
     for folder in folders:
         try:
-            size = (folder / FILE).stat().st_size
+            size = sum(each.stat().st_size for each in _files(folder / FILE))
             if size > MOST_BYTES:
-                raise Unfit(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
-            yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True)))
-        except (Unfit, StoreError, OSError, sqlite3.Error) as error:
+                raise LeftOut(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
+            yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True, strange=True)))
+        except (LeftOut, StoreError, OSError, sqlite3.Error) as error:
             found.left_out[str(folder), "", str(error)] = 0
 
 
+def _files(path: Path) -> list[Path]:
+    """Return a results file and its write-ahead log, if it has one."""
+    return [each for each in (path, kept.log(path)) if each.exists()]
+
+
 def _run(folder: Path, store: Store) -> Run:
+    strangers_sizes.check_described(store.connection)
     told = {key: value for key, value in damage.rows(store.connection, "run") if isinstance(key, str)}
     grid = strangers.told(Grid, told.get("suite"))
     try:
         listed = json.loads(told.get("trials") or "")
     except (ValueError, TypeError, RecursionError):
-        raise Unfit("expected the trials of its grid, found none") from None
+        raise LeftOut("expected the trials of its grid, found none") from None
     if isinstance(listed, list):  # of an older version, where a trial had one name for good
         every = store.connection.execute("SELECT id, task, architecture FROM trial")
         listed = {id: list(names) for id, *names in every if id in listed}
     if not isinstance(listed, dict) or len(listed) > MOST_TRIALS:
-        raise Unfit(f"expected at most {MOST_TRIALS:,} trials of its grid by their ids")
+        raise LeftOut(f"expected at most {MOST_TRIALS:,} trials of its grid by their ids")
     rows = {*grid.architectures, *grid.reference}
     names = {
         id: (pair[0], pair[1])
@@ -114,7 +120,9 @@ def _run(folder: Path, store: Store) -> Run:
     }
     tasks, bad_tasks = strangers.tasks(store, grid.tasks)
     described, bad_rows = strangers.rows_told(store, rows)
-    return Run(folder, store, grid, names, tasks, described, bad_tasks | bad_rows, _manifest(folder))
+    environments = dict(damage.rows(store.connection, "environment"))
+    bad = bad_tasks | bad_rows
+    return Run(folder, store, grid, names, tasks, described, bad, _manifest(folder), environments)
 
 
 def _manifest(folder: Path) -> Manifest:

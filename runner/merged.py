@@ -14,11 +14,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runner import checksum, damage, provenance, schema, strangers, trials
+from runner import (
+    checksum,
+    damage,
+    provenance,
+    schema,
+    strangers,
+    strangers_sizes,
+    strangers_specs,
+    strangers_trials,
+)
 from runner.damage import Kept, NotWhole
 from runner.progress import count
 from runner.store import Store
-from runner.strangers import Exact, Grid, Manifest, Unfit, shown
+from runner.strangers import Exact, Grid, LeftOut, Manifest, shown
 
 MOST_LINES = 100
 CLOCK = "training_seconds"  # the only metric that differs when the same trial is trained again
@@ -36,6 +45,7 @@ class Run:
     rows: dict[str, str]
     bad: dict[str, str]
     manifest: Manifest
+    environments: dict[int, str]
 
 
 @dataclass
@@ -74,38 +84,48 @@ class Writer:
         self._target, self._grid, self._runs, self._found = target, grid, runs, found
         self._tasks: dict[str, Exact] = {}
         self._rows: dict[str, str] = {}
-        self._places: dict[trials.Place, str] = {}
+        self._places: dict[strangers_specs.Place, str] = {}
         self._alike: dict[Any, Any] = {}  # what all trials of a task, and of a row in it, share
         self._names: dict[str, tuple[str, str]] = {}
         self._written: dict[str, tuple[str, dict[int, int]]] = {}  # id: environment, sums by budget
         self._environments: dict[str, int] = {}
+        self._later: list[tuple[Run, str]] = []  # trials of older versions
 
     def write(self) -> dict[str, Any]:
         """Write everything that fits, and return the manifest."""
         for run in self._runs:
-            texts = {row[0]: row[1] for row in damage.rows(run.store.connection, "environment")}
-            for id in damage.ids(run.store.connection):
-                if id in run.names:
-                    self._trial(run, id, texts)
+            for id in run.names:
+                self._trial(run, id)
+        for run, id in self._later:
+            self._trial(run, id, older=True)
         manifest = self._manifest()
         self._describe(manifest)
         return manifest
 
-    def _trial(self, run: Run, id: str, texts: dict[int, str]) -> None:
+    def _trial(self, run: Run, id: str, *, older: bool = False) -> None:
+        """Write a trial that fits; one of older versions waits, since this package's own come first."""
         names = run.names[id]
         try:
             for each in names:
                 if each in run.bad:
-                    raise Unfit(run.bad[each])
+                    raise LeftOut(run.bad[each])
+            if not strangers_sizes.is_there(run.store.connection, id, run.tasks[names[0]]):
+                return
             trial = damage.whole(run.store.connection, id)
-            spec = trials.spec_of(trial)
-            where = trials.place(trial, spec, names, run.grid)
-            trials.check_numbers(trial, where)
-            trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
-            environment = strangers.environment(texts.get(trial.environment, ""))
+            spec = strangers_specs.spec_of(trial)
+            if not (strangers_specs.is_current(spec, names) or older):
+                self._later.append((run, id))
+                return
+            where = strangers_specs.place(trial, spec, names, run.grid)
+            strangers_trials.check_numbers(trial, where)
+            strangers_trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
+            environment = strangers.environment(run.environments.get(trial.environment, ""))
             self._check_alike(id, where, spec)
-        except (Unfit, NotWhole) as error:
-            self._found.left_out[str(run.folder), shown(names[1]), str(error)] += 1
+        except (LeftOut, NotWhole) as error:
+            why = (
+                shown(str(error), 300) if isinstance(error, NotWhole) else str(error)
+            )  # SQLite quotes the file
+            self._found.left_out[str(run.folder), shown(names[1]), why] += 1
             return
         if id in self._written:
             self._again(trial, environment)
@@ -118,13 +138,13 @@ class Writer:
         self._written[id] = environment, _sums(trial)
         self._found.trials[str(run.folder)] += 1
 
-    def _check_alike(self, id: str, where: trials.Place, spec: dict[str, Any]) -> None:
-        """Raise Unfit where a trial can't stand in one table with those that are there."""
+    def _check_alike(self, id: str, where: strangers_specs.Place, spec: dict[str, Any]) -> None:
+        """Raise LeftOut where a trial can't stand in one table with those that are there."""
         shared = {key: value for key, value in spec.items() if key not in ("seed", "protocol", "corrected")}
         own = ("task", "fingerprint", "evaluation")
         parts = {
             where.task: {key: shared.get(key) for key in own},
-            (where.architecture,): {key: shared.get(key) for key in ("architecture", "source")},
+            (where.architecture,): {key: shared.get(key) for key in ("architecture", "source", "engine")},
             (where.task, where.architecture): shared
             | {"steps": spec["protocol"].get("steps"), "batch": spec["protocol"].get("batch")},
         }
@@ -132,9 +152,9 @@ class Writer:
             there = self._alike.get(key, part)
             if there != part:
                 other = [shown(each, 40) for each in part if part.get(each) != there.get(each)]
-                raise Unfit(f"another {', '.join(other)} than in trials of that name given before")
+                raise LeftOut(f"another {', '.join(other)} than in trials of that name given before")
         if self._places.get(where, id) != id:
-            raise Unfit("another trial of the same task, architecture and seed was given before")
+            raise LeftOut("another trial of the same task, architecture and seed was given before")
         for key, part in parts.items():
             self._alike.setdefault(key, part)
 

@@ -173,7 +173,7 @@ def _maker(
     spec = {
         **law,
         "architecture": architectures.parameters(architecture),
-        "protocol": _protocol(suite, network, budgets),
+        "protocol": protocol(suite, network, budgets),
         "mode": network_mode(architecture, mode),
         "engine": ENGINE_VERSION,
         "evaluation": evaluation.VERSION,
@@ -211,7 +211,8 @@ def _json(values: Mapping[str, Any]) -> str:
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 
-def _protocol(suite: Suite, network: bool, budgets: tuple[int, ...]) -> dict[str, Any]:
+def protocol(suite: Suite, network: bool, budgets: tuple[int, ...]) -> dict[str, Any]:
+    """Return how a network, or what isn't one, gets its examples, as the part of a spec that is about it."""
     if suite.protocol == "stream":
         return {"kind": "stream", "batch": suite.batch, "pool": suite.pool}
     schedule = {"batch": suite.batch, "steps": suite.most_steps} if network else {}

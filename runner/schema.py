@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import itertools
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -16,6 +15,7 @@ from runner import checksum, kept
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
 SCHEMA_VERSION = 4
 MOST_LENGTH = 1 << 28  # bytes of a value: a hundred times what any has
+MOST_STEPS = 6_000_000_000  # of SQLite's machine in a query on a stranger's file: a minute or so
 
 # Each row carries a checksum of itself; `numbers` is the sum of those of a trial's records.
 SCHEMA = """
@@ -110,6 +110,23 @@ def harden(db: sqlite3.Connection) -> None:
     db.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MOST_LENGTH)
     db.execute("PRAGMA trusted_schema = OFF")
     db.execute("PRAGMA cell_size_check = ON")
+
+
+def end_long_queries(db: sqlite3.Connection) -> None:
+    """Let a connection end a query after MOST_STEPS: pages that lead back to others could go on for good."""
+    steps, many = 0, min(MOST_STEPS, 1 << 20)
+
+    def begun(_: str) -> None:
+        nonlocal steps
+        steps = 0
+
+    def too_long() -> bool:
+        nonlocal steps
+        steps += many
+        return steps >= MOST_STEPS
+
+    db.set_trace_callback(begun)
+    db.set_progress_handler(too_long, many)
 
 
 def version(db: sqlite3.Connection, path: Path) -> int:
@@ -239,12 +256,10 @@ def _fill(db: sqlite3.Connection, old: int, target: sqlite3.Connection) -> None:
             put(target, table, db.execute(f"SELECT {', '.join(columns)} FROM {table}"))
     if old < 3:
         put(target, "picture", db.execute(PICTURES_OF_CURVES))
-    sums: dict[str, int] = {}
-    for trial, records in _by_trial(db):
-        sums[trial] = checksum.of_trial(records)
-        put_records(target, trial, records)
+    found = db.execute(f"SELECT trial, {', '.join(RECORD)} FROM record")
+    target.executemany("INSERT INTO record VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", found)
     trials = db.execute(f"SELECT {', '.join(OLDER[old]['trial'])} FROM trial")
-    put(target, "trial", ((*row, sums.get(row[0], 0)) for row in trials))
+    put(target, "trial", ((*row, _sum(target, row[0])) for row in trials))
 
 
 @contextmanager
@@ -260,7 +275,15 @@ def all_or_nothing(db: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _by_trial(db: sqlite3.Connection) -> Iterator[tuple[str, list[checksum.Row]]]:
-    rows = db.execute(f"SELECT trial, {', '.join(RECORD)} FROM record ORDER BY trial")
-    for trial, found in itertools.groupby(rows, key=lambda row: row[0]):
-        yield trial, [row[1:] for row in found]
+def _sum(db: sqlite3.Connection, trial: str) -> int:
+    """Return the sum of the checksums of a trial's records, of which not all are held at once.
+
+    0 where a record holds what no record does, which has no checksum: that trial isn't read.
+    """
+    found, sum = db.execute(f"SELECT {', '.join(RECORD)} FROM record WHERE trial = ?", (trial,)), 0
+    while records := found.fetchmany(10_000):
+        try:
+            sum = checksum.signed(sum + checksum.of_trial(records))
+        except (AttributeError, TypeError, ValueError, OverflowError):
+            return 0
+    return sum

@@ -44,7 +44,8 @@ def _meaning(path: Path, error: sqlite3.Error, reading: bool) -> StoreError | No
         return StoreError(
             f"results file {path}: expected it and its folder to be writable, found: {_why(path, error)}"
         )
-    return StoreError(f"results file {path}: {error}")
+    long = "expected queries of about a minute at most, found a longer one"
+    return StoreError(f"results file {path}: {long if code == sqlite3.SQLITE_INTERRUPT else error}")
 
 
 def _full(folder: Path) -> bool:

@@ -50,16 +50,17 @@ class TaskDescription(NamedTuple):
 class Store:
     """A run's results file, open for writing unless said otherwise; close it or use it in `with`."""
 
-    def __init__(self, path: Path, *, reading: bool = False) -> None:
+    def __init__(self, path: Path, *, reading: bool = False, strange: bool = False) -> None:
         """Open the file, or make it; raises StoreError where it can't be used, Damaged where it is damaged.
 
         One of an older schema is brought up to date, and the old file kept beside it: see `kept_as`.
         reading: the file has to be there, and nothing is written to it or its folder; one of an older schema
-        is brought up to date in memory. All that is read is of one moment, whoever writes meanwhile.
+        is brought up to date in a temporary folder. All that is read is of one moment, whoever writes
+        meanwhile. strange: a stranger's, whose queries end after a minute or so.
         """
         self.path = path
         self.kept_as: Path | None = None
-        self._reading = reading
+        self._reading, self._strange = reading, strange
         self._left = ExitStack()  # what goes when the file is closed
         self._stamp = _stamp(path)
         if path.exists() and not path.is_file():
@@ -90,6 +91,8 @@ class Store:
         db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=sqlite_errors.PATIENCE)
         self._left.callback(db.close)
         schema.harden(db)
+        if self._strange:
+            schema.end_long_queries(db)
         return db
 
     def _opened(self) -> sqlite3.Connection:
@@ -123,9 +126,9 @@ class Store:
         if not found:
             raise Empty(f"results file {self.path}: expected a run, found none in it")
         if found < SCHEMA_VERSION:
-            memory = self._connected(Path("results"), "mode=memory")
-            schema.upgrade(db, found, memory)
-            db = memory
+            upgraded = self._connected(self._folder() / FILE)
+            schema.upgrade(db, found, upgraded)
+            db = upgraded
         db.execute("PRAGMA query_only = ON")
         return db
 
@@ -140,10 +143,13 @@ class Store:
                 return db
         if not kept.size(kept.log(self.path)):  # SQLite need not make files of its own beside it
             return self._connected(self.path, "mode=ro&immutable=1")
-        folder = Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
+        folder = self._folder()
         for path in (self.path, kept.log(self.path)):
             shutil.copyfile(path, folder / path.name)
         return self._connected(folder / self.path.name)
+
+    def _folder(self) -> Path:
+        return Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

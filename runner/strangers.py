@@ -22,7 +22,7 @@ NAME = re.compile(r"[\w.][\w .,:/+=()*-]*")
 ABOVE = 0.01  # log q is at most 0, but for the rounding of float16
 
 
-class Unfit(ValueError):
+class LeftOut(ValueError):
     """Something of a run doesn't fit; the message says what was expected and found, in printable ASCII."""
 
 
@@ -185,13 +185,13 @@ Kind = TypeVar("Kind", bound=BaseModel)
 
 
 def told(kind: type[Kind], text: Any) -> Kind:
-    """Return what JSON says; raises Unfit."""
+    """Return what JSON says; raises LeftOut."""
     if not isinstance(text, str) or len(text) > MOST_TEXT:
-        raise Unfit(f"expected at most {MOST_TEXT:,} characters of JSON")
+        raise LeftOut(f"expected at most {MOST_TEXT:,} characters of JSON")
     try:
         return kind.model_validate_json(text)
     except (ValidationError, ValueError, RecursionError) as error:
-        raise Unfit(reason(error)) from None
+        raise LeftOut(reason(error)) from None
 
 
 def reason(error: Exception) -> str:
@@ -205,29 +205,29 @@ def reason(error: Exception) -> str:
 
 
 def environment(text: str) -> str:
-    """Return an environment as it is stored; raises Unfit."""
+    """Return an environment as it is stored; raises LeftOut."""
     found = told(Environment, f'{{"values": {text}}}')
     return json.dumps(found.values, sort_keys=True)
 
 
 def name(text: object) -> str:
-    """Return a name that a row or a task may have; raises Unfit."""
+    """Return a name that a row or a task may have; raises LeftOut."""
     if not isinstance(text, str) or len(text) > 200:
-        raise Unfit(f"expected a name, found {shown(text)!r}")
+        raise LeftOut(f"expected a name, found {shown(text)!r}")
     try:
         return _name(text)
     except ValueError as error:
-        raise Unfit(str(error)) from None
+        raise LeftOut(str(error)) from None
 
 
 def numbers(data: Any, kind: str, most: int) -> np.ndarray:
-    """Return a blob's numbers; raises Unfit where they are too many, or one of them isn't a number."""
+    """Return a blob's numbers; raises LeftOut where they are too many, or one of them isn't a number."""
     width = np.dtype(kind).itemsize
     if not isinstance(data, bytes) or len(data) % width or len(data) > most * width:
-        raise Unfit("expected numbers, found bytes of another length")
+        raise LeftOut("expected numbers, found bytes of another length")
     found = np.frombuffer(data, dtype=kind)
     if np.isnan(found).any():
-        raise Unfit("expected numbers, found nan")
+        raise LeftOut("expected numbers, found nan")
     return found
 
 
@@ -242,9 +242,9 @@ def tasks(store: Store, names: Iterable[str]) -> tuple[dict[str, Exact], dict[st
     for each in sorted(here):
         try:
             if each not in tables["task"]:
-                raise Unfit("expected the task to be described, found nothing")
+                raise LeftOut("expected the task to be described, found nothing")
             found[each] = _exact(*(tables[table].get(each) for table in tables))
-        except Unfit as error:
+        except LeftOut as error:
             bad[each] = f"its task is described wrongly: {error}"
     return found, bad
 
@@ -256,7 +256,7 @@ def _exact(summary: Any, kept: Any, picture: Any) -> Exact:
         weights = numbers(kept[0], "<f4", MOST_POINTS)
         points = len(weights)
         if not points or not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum() > 0:
-            raise Unfit("expected weights of the points that stand for P(x)")
+            raise LeftOut("expected weights of the points that stand for P(x)")
         _sized("log posterior", numbers(kept[1], "<f4", MOST_POINTS * task.classes), points * task.classes)
     drawn = _drawn(picture, task.classes, points) if picture else 0
     text = json.dumps(task.model_dump(exclude_unset=True))
@@ -264,24 +264,24 @@ def _exact(summary: Any, kept: Any, picture: Any) -> Exact:
 
 
 def _drawn(picture: Any, classes: int, points: int) -> int:
-    """Return how many numbers a curve in a picture has, 0 where predictions are drawn; raises Unfit."""
+    """Return how many numbers a curve in a picture has, 0 where predictions are drawn; raises LeftOut."""
     layout = told(Layout, picture[0])
     x = numbers(picture[1], "<f4", 2 * MOST_POINTS)
     places = len(x) // len(layout.axes)
     _sized("x", x, places * len(layout.axes))
     _sized("log joint", numbers(picture[2], "<f4", MOST_POINTS * classes), places * classes)
     if not places or not np.isfinite(x).all() or len(picture[3]) not in (0, (places + 7) // 8):
-        raise Unfit("expected a picture's points and which of them are sparse")
+        raise LeftOut("expected a picture's points and which of them are sparse")
     if layout.shape and math.prod(layout.shape) != places:
-        raise Unfit(f"expected a picture of {math.prod(layout.shape):,} points, found {places:,}")
+        raise LeftOut(f"expected a picture of {math.prod(layout.shape):,} points, found {places:,}")
     if layout.rows and (len(layout.rows) != places or max(layout.rows) >= points):
-        raise Unfit("expected a picture's points to be among those that stand for P(x)")
+        raise LeftOut("expected a picture's points to be among those that stand for P(x)")
     return 0 if layout.rows else places * classes
 
 
 def _sized(what: str, found: np.ndarray, expected: int) -> None:
     if len(found) != expected:
-        raise Unfit(f"expected {expected:,} numbers of {what}, found {len(found):,}")
+        raise LeftOut(f"expected {expected:,} numbers of {what}, found {len(found):,}")
 
 
 def rows_told(store: Store, names: Iterable[str]) -> tuple[dict[str, str], dict[str, str]]:
@@ -291,8 +291,8 @@ def rows_told(store: Store, names: Iterable[str]) -> tuple[dict[str, str], dict[
     for each in sorted(set(names)):
         try:
             if each not in there:
-                raise Unfit("expected the architecture to be described, found nothing")
+                raise LeftOut("expected the architecture to be described, found nothing")
             found[each] = json.dumps(told(Row, there[each]).model_dump(exclude_unset=True))
-        except Unfit as error:
+        except LeftOut as error:
             bad[each] = f"its architecture is described wrongly: {error}"
     return found, bad

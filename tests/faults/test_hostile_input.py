@@ -26,6 +26,12 @@ TEXTS = st.one_of(st.sampled_from(PAYLOADS), st.text(), st.text("|`*_[]()<>&=+-@
 NAMES = st.lists(st.one_of(st.sampled_from(WORDS), st.characters()), max_size=12).map("".join)
 NUMBERS = st.one_of(st.integers(), st.integers(0, 10**40), st.floats(), st.booleans())
 
+EDITS = st.builds(
+    lambda kind, edits: bytes([kind]) + b"".join(edits),
+    st.integers(0, 3),
+    st.lists(st.binary(min_size=5, max_size=5), min_size=1, max_size=4),
+)
+
 
 @st.composite
 def suite_files(draw):
@@ -74,6 +80,12 @@ def test_any_name_is_a_task_or_refused(text):
 @given(st.one_of(suite_files(), st.binary(max_size=200)))
 def test_any_bytes_are_a_suite_or_refused(data):
     fuzz.suite(data)
+
+
+@QUICK
+@given(EDITS)
+def test_any_results_file_is_merged_where_it_fits(data):
+    fuzz.merge(data)
 
 
 @pytest.mark.long

@@ -1,5 +1,7 @@
 """Results files that aren't as a run leaves them: of an older version, or edited."""
 
+import hashlib
+import json
 import sqlite3
 from contextlib import closing
 
@@ -23,6 +25,21 @@ def edit(path, *statements, sealed=True):
             db.execute(*([statement] if isinstance(statement, str) else statement))
         if sealed:
             _seal(db)
+
+
+def respecified(path, change, where="architecture = 'linear'"):
+    """Change the specs of trials and their ids with them; change: called with each spec, alters it."""
+    with closing(sqlite3.connect(path)) as db, db:
+        for old, text in db.execute(f"SELECT id, spec FROM trial WHERE {where}").fetchall():
+            spec = json.loads(text)
+            change(spec)
+            canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
+            new = hashlib.sha256(canonical.encode()).hexdigest()[:16]
+            db.execute("UPDATE trial SET id = ?, spec = ? WHERE id = ?", (new, canonical, old))
+            for table in ("record", "curve", "prediction"):
+                db.execute(f"UPDATE {table} SET trial = ? WHERE trial = ?", (new, old))
+            db.execute("UPDATE run SET value = replace(value, ?, ?) WHERE key = 'trials'", (old, new))
+        _seal(db)
 
 
 def _seal(db):

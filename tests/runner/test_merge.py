@@ -1,23 +1,21 @@
 """`runner merge`: parts of a run make the whole again, and what doesn't fit is listed and left out."""
 
-import hashlib
 import json
 import re
 import shutil
-import sqlite3
 
 import numpy as np
 import pytest
-from results_file import edit, made_older
+from results_file import edit, made_older, respecified
 
 from reports import render
-from runner import frames, merge, strangers, trials
+from runner import frames, merge, schema, strangers, strangers_sizes, strangers_specs
 from runner import run as running
 from runner.cli import _guarded, cli
 from runner.merge import MergeError
 from runner.run import RunError
 from runner.store import FILE, Store
-from runner.strangers import Unfit
+from runner.strangers import LeftOut
 from suites.suite import load, narrow
 
 GRID = {"architectures": ["linear", "poly3"], "seeds": 2}
@@ -150,7 +148,7 @@ def test_an_older_file_and_one_that_is_being_written_are_merged(whole, parts, tm
 def test_of_trials_in_several_runs_the_first_is_kept_and_differences_are_told(whole, copy, tmp_path):
     edit(
         copy / FILE,
-        "UPDATE record SET value = value * 2 WHERE metric = 'tv' AND trial IN"
+        "UPDATE record SET value = value / 2 WHERE metric = 'tv' AND trial IN"
         " (SELECT id FROM trial WHERE architecture = 'linear')",
         "UPDATE record SET value = 99 WHERE metric = 'training_seconds'",  # a clock's, which always differs
         "UPDATE environment SET description = replace(description, 'torch version', 'torch')",
@@ -221,9 +219,15 @@ def test_an_unreadable_run_is_left_out_and_alone_it_is_an_error(whole, tmp_path,
 LINEAR = "trial IN (SELECT id FROM trial WHERE architecture = 'linear')"
 TV = f"metric = 'tv' AND region = 'all' AND {LINEAR}"
 HOSTILE = [
-    (f"UPDATE record SET value = 'NaN' WHERE {TV}", "can't be read|expected a number", 4),
-    (f"UPDATE record SET value = -9e999 WHERE {TV}", "expected a number, inf or none, found -inf", 4),
-    (f"UPDATE record SET error = -1.0 WHERE {TV}", "expected a number, inf or none, found -1.0", 4),
+    (f"UPDATE record SET value = 'NaN' WHERE {TV}", "can't be read|expected tv from", 4),
+    (f"UPDATE record SET value = -9e999 WHERE {TV}", "expected tv from -1e-06 to 1, found -inf", 4),
+    (f"UPDATE record SET error = -1.0 WHERE {TV}", "an integration error from 0, inf or none, found -1.0", 4),
+    (f"UPDATE record SET value = -7.5 WHERE metric = 'expected_kl' AND {LINEAR}", "expected_kl from", 4),
+    (f"UPDATE record SET value = -1.0 WHERE metric = 'training_seconds' AND {LINEAR}", "training_seconds", 4),
+    (f"UPDATE record SET value = 1.5 WHERE {TV}", "expected tv from -1e-06 to 1, found 1.5", 4),
+    (f"UPDATE record SET value = 9e999 WHERE {TV}", "expected tv from -1e-06 to 1, found inf", 4),
+    (f"UPDATE record SET region = 'sparse95' WHERE metric = 'ece' AND {LINEAR}", "found ece, sparse95", 4),
+    (f"UPDATE record SET metric = 'bias' WHERE {TV}", "expected a known metric and region, found bias", 4),
     (f"UPDATE record SET metric = 'x=cmd()' WHERE {TV}", "expected a known metric and region, found x=c", 4),
     (f"UPDATE record SET region = '../all' WHERE {TV}", "expected a known metric and region", 4),
     (f"UPDATE record SET status = '<b>' WHERE {TV}", "expected a known status, found <b>", 4),
@@ -298,33 +302,71 @@ def test_changed_bytes_cost_their_trial_alone(whole, copy, tmp_path):
     assert list(found.lines()) == [f"{copy}: 1 trial of linear left out: its records have another checksum"]
 
 
+FABRICATED = [
+    (lambda spec: spec.update(source="ab" * 8), "architecture has the name of one of ours: expected"),
+    (lambda spec: spec.update(fingerprint="ab" * 8), "its task has the name of one of ours: expected no"),
+    (lambda spec: spec.update(source="ab" * 8, architecture={"name": "anything"}), "expected no source"),
+    (lambda spec: spec.update(architecture={"name": "x"}), "its spec is of the architecture x, not of li"),
+    (lambda spec: spec["task"].update(name="shapes"), "its spec is of the task shapes, not of gauss-"),
+    (lambda spec: spec["architecture"].update(version=9), "architecture linear of version 1 or older, found"),
+    (lambda spec: spec["task"].update(version=0), "task gauss-nested of version 1 or older, found 0"),
+    (lambda spec: spec["architecture"].update(compiles=1), "expected what architecture linear is here, fou"),
+    (lambda spec: spec["task"].update(scale=2.0), "expected what task gauss-nested is here, found another"),
+    (lambda spec: spec.update(engine=10**9), "expected engine from 1 to 3, found 1000000000"),
+    (lambda spec: spec.update(engine=True), "expected engine from 1 to 3, found True"),
+    (lambda spec: spec.update(evaluation=0), "expected evaluation from 1 to 2, found 0"),
+    (lambda spec: spec.update(mode="fast"), "expected mode compiled or eager, found fast"),
+    (lambda spec: spec.update(mode="none"), "expected mode compiled or eager, found none"),
+    (lambda spec: spec["protocol"].update(rate=1), "its spec: expected the protocol "),
+    (lambda spec: spec["protocol"].update(batch=64.0), "its spec: expected the protocol "),
+    (lambda spec: spec.update(extra=1), "found otherwise extra"),
+    (lambda spec: spec.update(corrected=True), "expected +prior-corrected behind the name of a corrected"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "words"), FABRICATED, ids=lambda each: str(each)[:50])
+def test_a_spec_of_a_name_of_ours_is_what_we_would_plan(copy, tmp_path, change, words, monkeypatch):
+    monkeypatch.setattr(merge, "report", lambda *_: None)
+    respecified(copy / FILE, change, "architecture = 'linear' AND task = 'gauss-nested'")
+    found = merge.merge([copy], tmp_path / "merged")
+    assert sum(found.left_out.values()) == 2
+    assert all(words in why for _, _, why in found.left_out), found.left_out
+
+
+@pytest.mark.parametrize(("kind", "hashed"), [("architecture", "source"), ("task", "fingerprint")])
+def test_a_trial_of_somebodys_own_code_says_of_which(copy, tmp_path, kind, hashed, monkeypatch):
+    monkeypatch.setattr(merge, "report", lambda *_: None)
+    name = {"architecture": "linear", "task": "gauss-nested"}[kind]
+    edit(
+        copy / FILE,
+        f"UPDATE trial SET {kind} = 'mine.py:own' WHERE {kind} = '{name}'",
+        f"UPDATE {kind} SET name = 'mine.py:own' WHERE name = '{name}'",
+        *(
+            f"UPDATE {each} SET task = 'mine.py:own' WHERE task = '{name}'"
+            for each in ("representatives", "picture")
+        ),
+        f"UPDATE run SET value = replace(value, '\"{name}\"', '\"mine.py:own\"')",
+    )
+    found = merge.merge([copy], tmp_path / "without")
+    assert (
+        left_out(found).popitem()[0].startswith(f"its {kind} isn't one of ours: expected a {hashed} in its")
+    )
+    respecified(
+        copy / FILE, lambda spec: spec.update({hashed: "0123456789abcdef"}), f"{kind} = 'mine.py:own'"
+    )
+    assert not merge.merge([copy], tmp_path / "with").left_out
+
+
 def test_a_name_is_for_one_thing(whole, copy, tmp_path):
-    """Another version of an architecture, a task or the engine can't stand in one table with the first."""
-
-    def other(key, value):
-        with sqlite3.connect(copy / FILE) as db:
-            for id, text in db.execute("SELECT id, spec FROM trial WHERE architecture = 'linear'").fetchall():
-                spec = json.loads(text)
-                if isinstance(spec[key], dict):
-                    spec[key] |= value
-                else:
-                    spec[key] = value
-                canonical = json.dumps(spec, sort_keys=True, separators=(",", ":"))
-                new = hashlib.sha256(canonical.encode()).hexdigest()[:16]
-                db.execute("UPDATE trial SET id = ?, spec = ? WHERE id = ?", (new, canonical, id))
-                for table in ("record", "curve", "prediction"):
-                    db.execute(f"UPDATE {table} SET trial = ? WHERE trial = ?", (new, id))
-                db.execute("UPDATE run SET value = replace(value, ?, ?) WHERE key = 'trials'", (id, new))
-        db.close()
-        edit(copy / FILE)
-        return left_out(merge.merge([whole, copy], tmp_path / f"merged-{key}"))
-
-    assert other("engine", 2) == {"another engine than in trials of that name given before": 4}
-    assert other("architecture", {"version": 9}) == {
-        "another architecture than in trials of that name given before": 4
-    }
-    assert other("task", {"version": 9}) == {"another task than in trials of that name given before": 4}
-    assert other("task", {"name": "shapes"}).popitem()[0].startswith("its spec is of the task shapes, not of")
+    """What this package itself makes of a name comes first, whichever run has it; versions aren't mixed."""
+    edit(copy / FILE, f"UPDATE record SET value = value / 2 WHERE {TV}")
+    respecified(copy / FILE, lambda spec: spec.update(engine=2))
+    for number, runs in enumerate([[whole, copy], [copy, whole]]):
+        found = merge.merge(runs, tmp_path / f"merged-{number}")
+        assert left_out(found) == {"another engine than in trials of that name given before": 4}
+        assert records(tmp_path / f"merged-{number}") == records(whole)
+    found = merge.merge([copy], tmp_path / "older")
+    assert sum(found.trials.values()) == 20
 
 
 @pytest.mark.parametrize(
@@ -341,21 +383,64 @@ def test_names_that_a_run_has_are_taken(name):
      "-x", "@x", " a", "a|b", "[a](b)", "a\x00", "mlp(width=9999999, depth=1)", "a" * 201, "\ud800", 7, None],
 )  # fmt: skip
 def test_other_names_are_refused(name):
-    with pytest.raises(Unfit) as error:
+    with pytest.raises(LeftOut) as error:
         strangers.name(name)
     assert str(error.value).isascii() and str(error.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("module", "limit", "most", "words"),
+    [
+        (strangers_sizes, "MOST_DESCRIBED", 4_000, "expected at most 4,000 bytes in its table"),
+        (strangers_sizes, "MOST_RECORDS", 1_000, "expected records of at most 1,000 bytes, found"),
+        (strangers_sizes, "MOST_ROW", 200, "expected a row of at most 200 bytes, found"),
+        (strangers_sizes, "MOST_OUTPUTS", 1, "expected a curve of its task's points, found"),
+        (schema, "MOST_STEPS", 100, "expected queries of about a minute at most"),
+    ],
+)
+def test_what_is_too_large_or_takes_too_long_is_not_read(
+    parts, copy, tmp_path, module, limit, most, words, monkeypatch
+):
+    monkeypatch.setattr(module, limit, most)
+    with pytest.raises(MergeError, match=words):
+        merge.merge([copy], tmp_path / "merged")
+
+
+def test_a_write_ahead_log_counts_too(copy, tmp_path, monkeypatch):
+    monkeypatch.setattr(merge, "MOST_BYTES", (copy / FILE).stat().st_size + 999)
+    (copy / f"{FILE}-wal").write_bytes(bytes(1_000))
+    with pytest.raises(MergeError, match="expected a results file of at most"):
+        merge.merge([copy], tmp_path / "merged")
+
+
+def test_an_older_file_is_brought_up_to_date_on_disk(copy):
+    made_older(copy / FILE)
+    with Store(copy / FILE, reading=True) as store:
+        ((_, _, place),) = store.rows("PRAGMA database_list")
+    assert place.endswith(FILE)
+    assert place != str(copy / FILE)
+
+
+def test_an_older_file_with_bytes_for_a_word_costs_that_trial(copy, tmp_path):
+    made_older(copy / FILE)
+    first = f"(SELECT min(trial) FROM record WHERE {LINEAR})"
+    edit(copy / FILE, f"UPDATE record SET reason = x'ff00' WHERE {TV} AND trial = {first}", sealed=False)
+    found = merge.merge([copy], tmp_path / "merged")
+    assert sum(found.left_out.values()) == 1
+    assert sum(found.trials.values()) == 19
 
 
 def test_a_strangers_name_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
-    assert trials._canonical("evil.py:attr") == "evil.py:attr"
-    assert trials._canonical("mlp(width=64, depth=2)") == "mlp-64x64"
-    assert trials._canonical("mlp(") == "mlp("
+    assert strangers_specs._architecture("evil.py:attr") is strangers_specs._task("evil.py:attr") is None
+    assert strangers_specs._architecture("mlp(width=64, depth=2)")["name"] == "mlp-64x64"
+    with pytest.raises(LeftOut, match=r"this version has no architecture mlp\("):
+        strangers_specs._architecture("mlp(")
 
 
 def test_numbers_of_blobs_are_bounded():
     assert strangers.numbers(np.zeros(3, "<f4").tobytes(), "<f4", 3).shape == (3,)
     for data in (b"123", bytes(16), np.array([np.nan], "<f4").tobytes(), "text", None):
-        with pytest.raises(Unfit):
+        with pytest.raises(LeftOut):
             strangers.numbers(data, "<f4", 3)
