@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -31,6 +32,7 @@ FOLDER = "checkpoints"  # in a run's folder
 EVERY = 60.0  # seconds between two writes: a kill costs about that
 OLD, STALE = 7 * 86_400, 3_600  # seconds after which a checkpoint, and one that was half written, are removed
 SUFFIX, PART = ".safetensors", ".part"
+OURS = re.compile(rf"[0-9a-f]{{32}}({re.escape(SUFFIX)}|-\w+{re.escape(PART)})")
 FORMAT = 1
 # Names that files have for types.
 TYPES = {
@@ -177,7 +179,7 @@ def _digest(about: Mapping[str, str], arrays: Mapping[str, Array]) -> str:
 
 def _replace(path: Path, content: bytes) -> None:
     """Put content into a file whole or not at all, on the disk when this returns; raises OSError."""
-    number, aside = tempfile.mkstemp(suffix=PART, dir=path.parent)
+    number, aside = tempfile.mkstemp(prefix=f"{path.stem}-", suffix=PART, dir=path.parent)
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
@@ -212,8 +214,10 @@ def prepare(folder: Path, done: Mapping[str, set[int]], *, fresh: bool) -> None:
     with contextlib.suppress(OSError):  # the stacks say that they can't write
         folder.mkdir(exist_ok=True)
         now = time.time()
-        over = {path for path in folder.glob(f"*{SUFFIX}") if fresh or now - path.stat().st_mtime > OLD}
-        over |= {path for path in folder.glob(f"*{PART}") if now - path.stat().st_mtime > STALE}
+        ours = [path for path in folder.iterdir() if OURS.fullmatch(path.name)]  # not what a user put there
+        age = {path: now - path.stat().st_mtime for path in ours}
+        over = {path for path in ours if path.suffix == SUFFIX and (fresh or age[path] > OLD)}
+        over |= {path for path in ours if path.suffix == PART and age[path] > STALE}
         for path, identity in _identities(folder):
             if any(done.get(rows[0], set()).issuperset(budgets) for rows, budgets in identity.trials):
                 over.add(path)

@@ -87,6 +87,7 @@ class Attempts:
         self._stacks, self._told = stacks, progress
         self._attempts: list[Attempt] = []
         self._left = Counter(range(len(stacks)))  # parts of each stack that haven't ended
+        self._open = len(stacks)  # stacks of which some part hasn't
 
     def progress(self, ticket: int, share: float) -> None:
         """Pass on the share of an attempt that was done as the share of its stack."""
@@ -101,7 +102,7 @@ class Attempts:
         for number, stack in enumerate(self._stacks):
             self._submit(executor, Attempt(number, stack))
         try:
-            while +self._left:
+            while self._open:
                 for ticket, ending in executor.ended(0.2):
                     yield from self._finished(executor, self._attempts[ticket], ending)
         except KeyboardInterrupt:
@@ -131,6 +132,7 @@ class Attempts:
             results = unscored(stack.trials, "timeout" if timed_out else "failed", reason, again=True)
             environment = provenance.environment(stack.device)
         self._left[number] -= 1
+        self._open -= not self._left[number]
         ended, last = isinstance(ending, Done), not self._left[number]
         yield Finished(number, stack, results, environment, ended, last)
 

@@ -150,7 +150,8 @@ class _Processes:
     def _hand_out(self) -> None:
         """Give what waits to workers that have nothing to do, or to new ones."""
         while self._waiting:
-            idle = [worker for worker in self._workers if worker.ticket is None]
+            # One that was asked to end may have finished in time, but won't be there for long.
+            idle = [each for each in self._workers if each.ticket is None and each.ends is None]
             if not idle and len(self._workers) >= self._jobs:
                 return
             worker = idle[0] if idle else self._started()
@@ -176,6 +177,10 @@ class _Processes:
         """Return what a worker has brought to an end, having read all that it has said."""
         found: list[tuple[int, Ending]] = []
         dead = bool(wait([worker.process.sentinel], 0))  # first: all that it has said is in the pipe then
+        if dead:
+            worker.end(
+                FORCE
+            )  # a copy of it would keep the pipes open, and half a message would be waited for
         self._drain(worker)
         with contextlib.suppress(EOFError, OSError):
             while worker.connection.poll():
@@ -226,7 +231,10 @@ class _Processes:
         """Read what a worker has printed, no more than a pipe holds: it may print for ever."""
         with contextlib.suppress(OSError, EOFError):
             for _ in range(4):
-                if not worker.output.poll() or not (data := os.read(worker.output.fileno(), 1 << 16)):
+                if worker.output.closed or not worker.output.poll():
+                    break
+                if not (data := os.read(worker.output.fileno(), 1 << 16)):
+                    worker.output.close()  # by somebody's code, which would wake us again and again
                     break
                 worker.line = self._printed.add(worker.name, worker.line, data)
 
@@ -266,7 +274,8 @@ def _bury(worker: _Worker) -> None:
 
 def _signs(worker: _Worker) -> list[Any]:
     """Return what tells that a worker has something to say, prints something or is gone."""
-    return [worker.connection, worker.output, worker.process.sentinel]
+    said = [] if worker.output.closed else [worker.output]
+    return [worker.connection, worker.process.sentinel, *said]
 
 
 def _how(code: int | None) -> str:

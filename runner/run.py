@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +24,7 @@ from runner.plan import Trial
 from runner.progress import count, say
 from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
-from runner.train import LOST, SCRATCH, train
+from runner.train import LOST, train
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -116,8 +115,6 @@ def locked(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"folder {folder}: expected one to write to, found: {error.strerror}") from None
     try:
-        for left in folder.glob(f"{SCRATCH}*"):  # by a run that was killed
-            shutil.rmtree(left, ignore_errors=True)
         yield
     finally:
         lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -22,13 +23,14 @@ if TYPE_CHECKING:
     from runner.run import Options
 
 LOST = {"failed": "failed", "timeout": "timed out"}  # how a trial ends that should have numbers
-SCRATCH = "examples-"  # begins the name of the folder where stacks share examples
+SCRATCH = ".posterior-bench-examples-"  # begins the name of the folder where stacks share examples
 
 
 def train(store: Store, stacks: list[Stack], options: Options, planned: Shipped) -> None:
     """Run the stacks, with somebody's files as planned, and store what ends the moment it does."""
     if not stacks:
         return
+    _sweep(options.folder)
     said: set[str] = set()
     before, clock = store.run().get("wall_seconds", 0.0), time.monotonic()
     try:
@@ -53,6 +55,12 @@ def train(store: Store, stacks: list[Stack], options: Options, planned: Shipped)
         raise
     finally:
         store.describe({"wall_seconds": before + time.monotonic() - clock})
+
+
+def _sweep(folder: Path) -> None:
+    """Remove the examples that a run has left which was killed; the folder is this run's alone."""
+    for left in folder.glob(f"{SCRATCH}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _forget(stack: Stack, finished: Finished) -> None:

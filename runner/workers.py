@@ -53,22 +53,22 @@ def begin(output: Any = None) -> None:
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, args=(output is not None,), daemon=True).start()
+    if output is not None and hasattr(os, "setsid"):
+        os.setsid()  # before anybody could end our group, which was our parent's until now
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     if output is None:
         return
-    if hasattr(os, "setsid"):
-        os.setsid()
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     output.close()
     faulthandler.enable(all_threads=False)  # says where a segmentation fault was
 
 
-def _end_with_parent(leads: bool) -> None:
+def _end_with_parent() -> None:
     """End this worker when the main process is gone, however it went: nobody would take the result."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
-        if leads and hasattr(os, "killpg"):
-            os.killpg(0, signal.SIGKILL)
+        if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+            os.killpg(os.getpid(), signal.SIGKILL)
         os._exit(1)

@@ -83,6 +83,22 @@ class Interrupts(Base):
         raise KeyboardInterrupt
 
 
+class Closes(Base):
+    """Closes what it could print to, and goes on."""
+
+    def act(self):
+        os.close(1)
+        os.close(2)
+
+
+class Overflows(Base):
+    def act(self):
+        pass
+
+    def predict_proba(self, x):
+        return np.full((len(x), 2), 1e308) * 10
+
+
 class NotNumbers(Base):
     def act(self):
         pass

@@ -6,7 +6,7 @@ import time
 
 import pandas as pd
 import pytest
-from killing import POINTS, clocks, content, expected_trials, in_child, kill_workers_at, run, running
+from killing import POINTS, clocks, content, die_at, expected_trials, in_child, kill_workers_at, run, running
 
 
 def records(folder):
@@ -30,12 +30,18 @@ def test_a_run_that_is_killed_goes_on_to_the_same_results(point, undisturbed, tm
     assert {row[0] for row in content(folder)["trial"]} == expected_trials()
     assert stored.items() <= clocks(folder).items(), "what was stored was trained again"
     pd.testing.assert_frame_equal(records(folder), records(undisturbed))
-    assert not list(folder.glob("examples-*")), "left by the one that was killed"
+    assert not list(folder.glob(".posterior-bench-*")), "left by the one that was killed"
     assert "Traceback" not in said.read_text()
 
 
 def test_workers_that_are_killed_cost_time_alone(undisturbed, tmp_path):
     folder, said = tmp_path / "run", tmp_path / "said"
+
+    def killed_with_workers():
+        die_at("done")
+        run(folder, jobs=2)
+
+    assert in_child(killed_with_workers, said) == -signal.SIGKILL, said.read_text()
 
     def disturbed():
         killed = kill_workers_at("began", "share", "done")

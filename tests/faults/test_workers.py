@@ -22,6 +22,7 @@ architectures = ["lda"]
 reference = ["prior"]
 """
 BAD = ("Once", "Crash", "Hang", "Noisy", "Forks", "Exits", "Interrupts", "NotNumbers")
+BAD += ("Closes", "Overflows")
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,7 @@ def test_every_trial_is_accounted_for_and_the_sound_ones_have_numbers(bad):
     assert done.returncode == 3, done.stderr
     found = outcomes(folder)
     assert set(found) == {*BAD, "lda", "prior"} and all(set(each) == {0, 1} for each in found.values())
-    for name in ("lda", "prior", "Once", "Noisy", "Forks"):
+    for name in ("lda", "prior", "Once", "Noisy", "Forks", "Closes"):
         assert found[name] == {0: ("ok", ""), 1: ("ok", "")}, name
     assert (folder / "runs/bad/report/index.html").is_file()
 
@@ -88,7 +89,7 @@ def test_exits_and_odd_outputs_are_failures_with_a_reason(bad):
     assert {status for status, _ in found["Exits"].values()} == {"failed"}
     assert "SystemExit: 3" in found["Exits"][0][1]
     assert "KeyboardInterrupt" in found["Interrupts"][0][1]
-    assert found["NotNumbers"][0][0] == "failed"
+    assert found["NotNumbers"][0][0] == found["Overflows"][0][0] == "failed"
 
 
 def test_what_models_print_is_bounded_made_plain_and_kept_out_of_the_results(bad):

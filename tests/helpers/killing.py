@@ -137,6 +137,18 @@ POINTS = {
 }
 
 
+def die_at(word):
+    """Die when a worker first says a word, as a rule while another one is at its work."""
+    real = local._Processes._heard
+
+    def heard(self, worker, said, *rest):
+        if said == word:
+            die()
+        return real(self, worker, said, *rest)
+
+    local._Processes._heard = heard
+
+
 def kill_workers_at(*words):
     """Kill a worker at the first time that one says each word, before the word is taken; return the kills."""
     real, left, killed = local._Processes._heard, list(words), []
