@@ -95,7 +95,7 @@ def plugged_in(kind: str, text: str) -> Any:
     )
 
 
-# Where the copies of files lie that were sent here from another machine, by the names they go by there.
+# Where the files lie that another process sent, or copies of them, by the names they go by there.
 copies: dict[str, Path] = {}
 
 
@@ -110,7 +110,7 @@ def file_module(place: str) -> ModuleType:
         return sys.modules[name]
     if str(path.parent) not in sys.path:
         sys.path.append(str(path.parent))  # a file may import its neighbours; behind everything else
-    spec = importlib.util.spec_from_file_location(name, path)
+    spec = sources.spec(name, path)
     assert spec is not None and spec.loader is not None  # a name that ends in .py always has a loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -234,13 +234,13 @@ def _first_line(found: Any) -> str:
     )
 
 
-def source(text: str) -> str:
-    """Return a hash of the code that `file.py:attr` or `pkg.module:attr` comes from, see `sources.digest`."""
-    found = plugged_in("architecture", text)
+def modules(kind: str, text: str) -> list[ModuleType]:
+    """Return the module that `file.py:attr` or `pkg.module:attr` names, and that which defines what it is."""
+    found = plugged_in(kind, text)
     place = text.rpartition(":")[0]
     own = file_module(place) if place.endswith(".py") else sys.modules.get(place)
     defining = sys.modules.get(getattr(found, "__module__", None) or "")
-    return sources.digest([module for module in (own, defining) if module is not None])
+    return [module for module in (own, defining) if module is not None]
 
 
 def installed(kind: str) -> dict[str, EntryPoint]:

@@ -6,9 +6,10 @@ import functools
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
+from types import ModuleType
 from typing import Any
 
-from benchmarks import grammar, plug_ins
+from benchmarks import grammar, plug_ins, sources
 from benchmarks.architecture import Architecture, Network, Recipe, Reference
 from benchmarks.architectures import recipes
 from benchmarks.architectures.estimators import ESTIMATORS
@@ -102,13 +103,19 @@ def split(name: str) -> tuple[str, list[str]]:
 
 def source(name: str) -> str:
     """Return a hash of the file that an architecture which isn't ours comes from; empty for ours."""
-    place, colon, rest = split(name)[0].rpartition(":")
-    text = place + colon + _call(rest).name
+    return sources.digest(modules("architecture", name))
+
+
+def modules(kind: str, name: str) -> list[ModuleType]:
+    """Return the modules that a task or an architecture which isn't ours comes from; none for ours."""
+    base = transforms.split(name)[0] if kind == "task" else split(name)[0]
+    place, colon, rest = base.rpartition(":")
+    text = place + colon + (rest if kind == "task" else _call(rest).name)
     if not colon:
-        if text in ARCHITECTURES or text in FAMILIES:
-            return ""
-        text = plug_ins.installed("architectures")[text].value
-    return plug_ins.source(text)
+        if text in TASKS if kind == "task" else text in ARCHITECTURES or text in FAMILIES:
+            return []
+        text = plug_ins.installed(f"{kind}s")[text].value
+    return plug_ins.modules(kind, text)
 
 
 def spelled(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Somebody's files sent along with the work that needs them, to a machine that doesn't have them."""
+"""Somebody's files sent along with the work that needs them: to a machine without them, or as they were."""
 
 from __future__ import annotations
 
@@ -7,22 +7,26 @@ import hashlib
 import importlib
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
 from benchmarks import plug_ins, registry, sources
-from benchmarks.errors import OURS
+from benchmarks.errors import OURS, Refused
 from benchmarks.task import FILE_MODULE
 from benchmarks.tasks import transforms
 
 HOUSES = tuple(Path(house).name for house in OURS)
 
 
+class Edited(Refused):
+    """A file changed while it was being looked at; the message names it."""
+
+
 @dataclass(frozen=True)
 class Shipped:
-    """Files and what they stand for.
+    """Files as they were when they were packed, and what they stand for.
 
     places: {the file's name in `file.py:attr`: its full path}, as pairs; files: full paths and contents, of
     those and of all outside of libraries that they import; roots: folders that they are imported from.
@@ -39,13 +43,49 @@ class Shipped:
 
 
 def packed(tasks: Iterable[str], architectures: Iterable[str]) -> Shipped:
-    """Return the files that tasks and architectures of some names come from; raises what loading does."""
+    """Return the files that names of tasks and architectures lead to; raises what loading does.
+
+    What is named by module or entry point isn't among them: another machine has it installed, or refuses.
+    """
+    places = _places(tasks, architectures)
+    return _shipped(places, list(places.values()))
+
+
+def planned(tasks: Sequence[str], architectures: Sequence[str]) -> Shipped:
+    """Return all files that tasks and architectures which aren't ours come from; raises what loading does."""
+    modules = [module for name in tasks for module in registry.modules("task", name)]
+    modules += [module for name in architectures for module in registry.modules("architecture", name)]
+    return _shipped(_places(tasks, architectures), modules)
+
+
+def check(shipped: Shipped) -> None:
+    """Raise Edited where a file isn't any more as it was when it was packed."""
+    for path, content in shipped.files:
+        if not Path(path).is_file() or Path(path).read_bytes() != content:
+            raise Edited(
+                f"file {path}: expected it to stay as it is while a run is planned, found it edited; the same"
+                " command plans anew"
+            )
+
+
+def hold(shipped: Shipped) -> None:
+    """Make names mean files where they lie, as they were when they were packed, for this process's life."""
+    plug_ins.copies.update({name: Path(path) for name, path in shipped.places})
+    if shipped.files:
+        sources.hold(dict(shipped.files))
+
+
+def _places(tasks: Iterable[str], architectures: Iterable[str]) -> dict[str, ModuleType]:
+    """Return the files in names as modules."""
     bases = [transforms.split(name)[0] for name in tasks] + [
         registry.split(name)[0] for name in architectures
     ]
     names = dict.fromkeys(base.rpartition(":")[0] for base in bases)
-    places = {name: plug_ins.file_module(name) for name in names if name.endswith(".py")}
-    modules = _with_packages(list(places.values()))
+    return {name: plug_ins.file_module(name) for name in names if name.endswith(".py")}
+
+
+def _shipped(places: dict[str, ModuleType], needed: list[ModuleType]) -> Shipped:
+    modules = _with_packages(needed)
     return Shipped(
         tuple((name, _path(module)) for name, module in places.items()),
         tuple(sorted((_path(module), Path(_path(module)).read_bytes()) for module in modules)),
@@ -60,12 +100,8 @@ def _with_packages(modules: list[ModuleType]) -> list[ModuleType]:
     parents = {
         ".".join(parts[:n]) for parts in (name.split(".") for name in names) for n in range(1, len(parts))
     }
-    packages = [sys.modules[name] for name in parents - names if _is_file(sys.modules.get(name))]
+    packages = [sys.modules[name] for name in parents - names if sources.is_source(sys.modules.get(name))]
     return _with_packages(found + packages) if packages else found
-
-
-def _is_file(module: ModuleType | None) -> bool:
-    return getattr(module, "__file__", None) is not None
 
 
 def _path(module: ModuleType) -> str:

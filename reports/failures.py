@@ -27,8 +27,8 @@ def failures(frame: pd.DataFrame) -> list[Failure]:
     endless = ((frame["status"] == "ok") & (frame["gap"] == float("inf"))).to_numpy()
     kept = (frame["status"] != "ok").to_numpy() | endless
     odd = frame.loc[kept, ["status", "reason"]].reset_index().astype({"status": object})
-    status = odd["status"].mask(endless[kept], "infinite").replace("timeout", "timed out")
-    odd = odd.assign(status=status, reason=odd["reason"].fillna(""))
+    words = odd["status"].mask(endless[kept], "infinite").replace("timeout", "timed out")
+    odd = odd.assign(status=words, reason=odd["reason"].fillna(""))
     keys = ["architecture", "task", "status", "reason"]
     found = []
     for key, group in odd.groupby(keys, observed=True, sort=True):

@@ -13,6 +13,7 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import Any
 
+from benchmarks.shipping import Shipped
 from reports.numbers import seconds as in_words
 from runner.executors import Died, Done, Ending, Executor, Progress, Tell, TimedOut, WorkersFail
 from runner.interrupts import released
@@ -59,12 +60,15 @@ def inline(progress: Progress) -> Iterator[Executor]:
 
 
 @contextlib.contextmanager
-def processes(jobs: int, timeout: float | None, progress: Progress, tell: Tell) -> Iterator[Executor]:
+def processes(
+    jobs: int, timeout: float | None, progress: Progress, tell: Tell, planned: Shipped
+) -> Iterator[Executor]:
     """Run stacks in so many processes, gone with all that they started when the block is left.
 
-    timeout: seconds that a stack may take; progress: told each share done; tell: told what stacks print.
+    timeout: seconds that a stack may take; progress: told each share done; tell: told what stacks print;
+    planned: somebody's files as they were when the ids were made, which is what runs.
     """
-    pool = _Processes(jobs, timeout, progress, tell)
+    pool = _Processes(jobs, timeout, progress, tell, planned)
     try:
         with environment(ONE_THREAD):
             yield pool
@@ -103,8 +107,10 @@ class _Worker:
 
 
 class _Processes:
-    def __init__(self, jobs: int, timeout: float | None, progress: Progress, tell: Tell) -> None:
-        self._jobs, self._timeout, self._progress = jobs, timeout, progress
+    def __init__(
+        self, jobs: int, timeout: float | None, progress: Progress, tell: Tell, planned: Shipped
+    ) -> None:
+        self._jobs, self._timeout, self._progress, self._planned = jobs, timeout, progress, planned
         self._printed = Printed(tell)
         self._waiting = deque[int]()
         self._stacks: dict[int, Stack] = {}
@@ -159,7 +165,7 @@ class _Processes:
     def _started(self) -> _Worker:
         ours, theirs = CONTEXT.Pipe()
         output, written = CONTEXT.Pipe(duplex=False)
-        process = CONTEXT.Process(target=serve, args=(theirs, written), daemon=False)
+        process = CONTEXT.Process(target=serve, args=(theirs, written, self._planned), daemon=False)
         process.start()
         theirs.close()
         written.close()

@@ -16,7 +16,7 @@ from benchmarks.shipping import Shipped
 from runner import plan, provenance
 from runner.records import TrialResult
 from runner.stacks import Stack
-from runner.work import work
+from runner.work import law, work
 
 EVERY = 1.0  # seconds between messages about a stack's progress, at least
 # Threads of PyTorch, our caches and the random numbers that a process shares can't be two stacks' at once.
@@ -116,10 +116,9 @@ def _prepare(stack: Stack, shipped: Shipped) -> None:
                 raise Unfit(f"{name}: expected the code that the coordinator has, found other code")
 
 
-@functools.cache
 def _task_print(name: str) -> str | None:
-    found = _loaded("task", name, lambda: plan.described(name)).get("fingerprint")
-    return None if found is None else str(found)
+    found: str | None = _loaded("task", name, lambda: law(name))
+    return found
 
 
 @functools.cache

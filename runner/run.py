@@ -14,6 +14,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from benchmarks import shipping
 from benchmarks.errors import Refused
 from reports.results import Results
 from runner import checkpoint, damage, plan, provenance
@@ -63,22 +64,24 @@ class Outcome:
 def run(suite: Suite, options: Options) -> Outcome:
     """Train what a suite's folder lacks, store it and write its pages.
 
-    Raises RunError, StoreError or TaskError where it can't start, and KeyboardInterrupt with everything
-    finished so far stored.
+    Raises RunError, StoreError, TaskError or Edited where it can't start, and KeyboardInterrupt with
+    everything finished so far stored.
     """
     started = datetime.now(UTC)
     if options.dask is not None:
         from runner import cluster
 
         options = replace(options, jobs=cluster.size(options.dask))
+    planned = shipping.planned(suite.tasks, [*suite.architectures, *suite.reference])
     trials = plan.plan(suite, options.mode)
+    shipping.check(planned)  # so the ids are of these files, and nobody goes on from a checkpoint of others
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
         todo = plan.missing(trials, store.done())
         checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        train(store, stacks, options)
+        train(store, stacks, options, planned)
         checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from benchmarks import registry
+from benchmarks.shipping import Shipped
 from benchmarks.tasks import transforms
 from runner import checkpoint, interrupts, local, plan
 from runner.executors import Attempts, Executor, Finished, Progress
@@ -25,8 +26,8 @@ LOST = {"failed": "failed", "timeout": "timed out"}  # how a trial ends that sho
 SCRATCH = ".posterior-bench-examples-"  # begins the name of the folder where stacks share examples
 
 
-def train(store: Store, stacks: list[Stack], options: Options) -> None:
-    """Run the stacks and store what ends the moment it does."""
+def train(store: Store, stacks: list[Stack], options: Options, planned: Shipped) -> None:
+    """Run the stacks, with somebody's files as planned, and store what ends the moment it does."""
     if not stacks:
         return
     _sweep(options.folder)
@@ -40,7 +41,7 @@ def train(store: Store, stacks: list[Stack], options: Options) -> None:
         ):
             sharing = shared_examples(stacks, str(Path(folder).resolve()))
             attempts = Attempts(sharing, progress.advance, say)
-            with _executor(sharing, options, attempts.progress) as executor:
+            with _executor(sharing, options, planned, attempts.progress) as executor:
                 for each in attempts.run(executor):
                     store.add(each.results, each.environment)
                     _forget(stacks[each.number], each)
@@ -79,7 +80,9 @@ def _note(finished: Finished) -> str:
     return note
 
 
-def _executor(stacks: list[Stack], options: Options, progress: Progress) -> AbstractContextManager[Executor]:
+def _executor(
+    stacks: list[Stack], options: Options, planned: Shipped, progress: Progress
+) -> AbstractContextManager[Executor]:
     """Return where to run stacks; with one job and nothing of somebody else's in them, in this process."""
     if options.dask is not None:
         from runner import cluster
@@ -87,7 +90,7 @@ def _executor(stacks: list[Stack], options: Options, progress: Progress) -> Abst
         return cluster.connected(options.dask, options.timeout, progress, say)
     if options.jobs == 1 and options.timeout is None and not any(map(_others, stacks)):
         return local.inline(progress)
-    return local.processes(min(options.jobs, len(stacks)), options.timeout, progress, say)
+    return local.processes(min(options.jobs, len(stacks)), options.timeout, progress, say, planned)
 
 
 def _others(stack: Stack) -> bool:

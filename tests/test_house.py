@@ -91,9 +91,10 @@ def test_a_wheel_has_the_packages_and_their_data_and_no_tests(tmp_path):
 RUNS_DATA = {"pickle", "cPickle", "dill", "cloudpickle", "marshal", "shelve", "joblib", "yaml", "jsonpickle"}
 CALLS = {"eval", "exec", "compile", "__import__"}
 PICKLES = {"load", "read_pickle", "load_module", "load_state_dict_from_url", "system", "popen"}
-OWN_PIPE = {
-    "reports/aside.py"
-}  # between a process and the ones that it starts: nothing of it comes from a file
+OWN_PIPE = {  # between processes of one user: nothing of it comes from a file
+    "reports/aside.py",
+    "runner/crew.py",  # to the workers of a cluster that is to be trusted, as README says
+}
 
 
 def runs_data(path):
