@@ -18,6 +18,7 @@ FIGURES, PAGE = ROOT / "docs" / "reliability.json", ROOT / "docs" / "reliability
 KILLS, WORKERS, RESULTS = "faults/test_kills.py", "faults/test_workers.py", "faults/test_results_file.py"
 CLUSTER, HOSTILE, MERGE = "faults/test_cluster.py", "faults/test_hostile_input.py", "runner/test_merge.py"
 CHECKPOINT, RUN = "runner/test_checkpoint.py", "runner/test_run.py"
+TEXTS, STORE, EDITED = "faults/test_hostile_texts.py", "runner/test_store.py", "faults/test_edited_files.py"
 EXECUTORS, INTERRUPTS = "runner/test_executors.py", "runner/test_interrupts.py"
 
 # {what a user can rely on: the tests that hold it, as file below tests/ and names}
@@ -45,6 +46,9 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
         "Workers end with the main process, however that ends": (
             (RUN, "test_workers_end_with_the_main_process"),
         ),
+        "Neither a clock that is set back nor a folder that is moved changes a result": (
+            (KILLS, "test_neither_a_clock_set_back_nor_another_place_changes_a_result"),
+        ),
         "Two runs can't write to one folder": ((RUN, "test_a_second_run_on_one_folder_says_so_and_stops"),),
     },
     "A worker or a model that fails": {
@@ -66,12 +70,20 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
         "What a model prints is bounded, can't steer the terminal and stays out of the results": (
             (WORKERS, "test_what_models_print_is_bounded_made_plain_and_kept_out_of_the_results"),
         ),
+        "Editing the file of a model in mid-run changes nothing of that run": (
+            (EDITED, "test_editing_files_in_mid_run_changes_nothing_of_that_run"),
+            (EDITED, "test_a_file_that_is_edited_while_a_run_is_planned_is_named"),
+        ),
+        "A try that was cut short erases no numbers that are stored": (
+            (STORE, "test_a_try_that_was_cut_short_erases_no_numbers"),
+        ),
         "The next run tries again what the machine failed, and only that": (
             (WORKERS, "test_the_same_command_tries_again_what_the_machine_failed_and_only_that"),
         ),
     },
     "The results file": {
-        "No flipped bit changes a number that is shown": (
+        "No flipped bit, in the file or its write-ahead log, changes a number or loses one without a word": (
+            (RESULTS, "test_no_flipped_bit_of_the_log_loses_a_trial_without_a_word"),
             (RESULTS, "test_no_flipped_bit_changes_a_number_that_is_shown"),
             (RESULTS, "test_no_flipped_bit_changes_a_number_anywhere"),
         ),
@@ -79,11 +91,13 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
             (RESULTS, "test_a_damaged_file_is_set_aside_and_the_run_goes_on"),
             (RESULTS, "test_a_number_that_was_changed_costs_its_trial_alone"),
             (RESULTS, "test_a_second_damaged_file_has_a_name_of_its_own"),
+            (RESULTS, "test_a_kill_while_a_file_is_set_aside_loses_and_mixes_nothing"),
             (RESULTS, "test_commands_that_read_name_the_damage_and_leave_the_file"),
         ),
         "On a full disk nothing that was stored is lost": (
             (RESULTS, "test_a_full_disk_is_told_and_loses_nothing_that_was_stored"),
             (RESULTS, "test_a_disk_that_is_really_full"),
+            (RESULTS, "test_a_disk_that_is_full_while_a_file_is_mended"),
         ),
         "A locked file is waited for, then named; a read-only folder is told": (
             (RESULTS, "test_a_lock_of_a_moment_is_waited_for"),
@@ -105,10 +119,19 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
             (HOSTILE, "test_any_bytes_are_a_suite_or_refused"),
             (HOSTILE, "test_a_suite_file_runs_no_module_and_no_file_from_elsewhere"),
         ),
+        "Names, titles and reasons are shown as the text that they are, wherever they are shown": (
+            (TEXTS, "test_a_run_of_hostile_names_is_shown_as_the_text_that_it_is"),
+            (TEXTS, "test_runs_of_any_names_are_shown_as_the_text_that_they_are"),
+            (TEXTS, "test_cells_that_a_spreadsheet_would_run_are_text"),
+            (TEXTS, "test_files_of_any_names_are_apart_and_in_their_folder"),
+            (HOSTILE, "test_what_somebody_elses_code_says_steers_no_terminal_and_no_report"),
+        ),
         "`runner merge` checks every trial, lists what doesn't fit and leaves it out": (
             (MERGE, "test_what_does_not_fit_is_listed"),
             (MERGE, "test_changed_bytes_cost_their_trial_alone"),
+            (MERGE, "test_a_spec_of_a_name_of_ours_is_what_we_would_plan"),
             (MERGE, "test_a_strangers_name_runs_no_code"),
+            (HOSTILE, "test_any_results_file_is_merged_where_it_fits"),
             (MERGE, "test_parts_of_a_run_make_the_whole_again"),
         ),
     },
@@ -165,7 +188,7 @@ fault for real: processes are killed, disks are full, bytes are flipped, workers
 FOOT = """## The last soak
 
 `make soak MINUTES=60` kills runs and workers at random moments, gives the same command again until the run
-has ended, and compares the results with those of a run that nobody disturbed, to the bit; the other half of
+has ended, and compares the results with those of a run that nobody disturbed, to the bit; a third of
 the time it fuzzes what reads data. It ends at the first difference, traceback or harm, so these are all
 survived."""
 

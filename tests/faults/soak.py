@@ -32,7 +32,7 @@ from runner import provenance  # noqa: E402
 COMMAND = [sys.executable, "-m", "runner", "--suite", "smoke", "--budget", "640", "128000", "--seeds", "3"]
 COMMAND += ["--format", "none"]
 WORKERS = "2"
-MOST_KILLS = 3  # of one run, before it is left alone
+MOST_KILLS = 6  # of one run, before it is left alone
 
 
 def start(folder: Path, jobs: str) -> subprocess.Popen[str]:
@@ -64,8 +64,8 @@ def disturbed(folder: Path, seconds: float) -> dict[str, int]:
     stored: dict[tuple[str, int], float] = {}
     while True:
         process = start(folder, random.choice(["1", WORKERS, WORKERS]))
-        if sum(kills.values()) < MOST_KILLS:
-            time.sleep(random.uniform(0, seconds))
+        while process.poll() is None and sum(kills.values()) < MOST_KILLS:
+            time.sleep(random.uniform(0, seconds / 2))
             whom = random.choice(list(kills))
             victims = [process.pid] if whom == "runs" else workers(process)
             kills[whom] += process.poll() is None and kill(victims)
@@ -117,14 +117,16 @@ def fuzzing(seconds: float) -> dict[str, int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10.0, help="how long, half kills and half fuzzing")
+    parser.add_argument(
+        "--minutes", type=float, default=10.0, help="how long: two thirds kills, one third fuzzing"
+    )
     parser.add_argument("--seed", type=int, default=int(time.time()), help="of the random moments")
     options = parser.parse_args()
     print(f"seed {options.seed}")
     random.seed(options.seed)
-    half, begun = 60 * options.minutes / 2, time.monotonic()
-    survived = kills(begun + half)
-    tried = fuzzing(half)
+    third, begun = 60 * options.minutes / 3, time.monotonic()
+    survived = kills(begun + 2 * third)
+    tried = fuzzing(third)
     found = {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": provenance.commit(),

@@ -324,7 +324,7 @@ FABRICATED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("change", "words"), FABRICATED, ids=lambda each: str(each)[:50])
+@pytest.mark.parametrize(("change", "words"), FABRICATED, ids=[words for _, words in FABRICATED])
 def test_a_spec_of_a_name_of_ours_is_what_we_would_plan(copy, tmp_path, change, words, monkeypatch):
     monkeypatch.setattr(merge, "report", lambda *_: None)
     respecified(copy / FILE, change, "architecture = 'linear' AND task = 'gauss-nested'")
