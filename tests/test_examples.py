@@ -104,6 +104,7 @@ def test_a_wrong_call_is_one_clear_line(args, words, tmp_path):
     assert [path for path in sorted(tmp_path.iterdir()) if path.name != "__pycache__"] == before
 
 
+@pytest.mark.long
 def test_a_failing_network_beside_others_is_exit_code_3(tmp_path):
     (tmp_path / "bad.py").write_text(
         "from torch import nn\n\n\nclass Wide(nn.Linear):\n    def __init__(self, features, classes):\n"

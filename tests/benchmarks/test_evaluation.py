@@ -173,7 +173,13 @@ def test_a_density_that_does_not_integrate_to_one_is_refused():
         evaluate(task)
 
 
-@pytest.mark.parametrize("name", list(registry.TASKS))
+SLOW = ("digits-d64", "gauss-shared-d128")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name in SLOW else ()) for name in registry.TASKS],
+)
 def test_every_task_has_its_regions(name):
     task = registry.task(name)
     found = evaluate(task)

@@ -25,7 +25,7 @@ def test_pages_come_alive_in_silence_and_ask_for_nothing_outside(read, report, s
     assert all(url.startswith((inside, "data:")) for url in reader.requests)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.long)])
 def test_pages_have_no_serious_accessibility_finding(read, report, scheme):
     from axe_playwright_python.sync_playwright import Axe
 

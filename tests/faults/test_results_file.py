@@ -512,7 +512,7 @@ def dies(module, name, count):
 dies({"os": os, "schema": schema, "kept": kept}[sys.argv[2]], sys.argv[3], int(sys.argv[4]))
 store.Store(Path(sys.argv[1])).close()
 """
-MOMENTS = [("schema", "put", 4), ("schema", "put_records", 2), ("kept", "keep", 1), ("kept", "swap_in", 1)]
+MOMENTS = [("schema", "put", 4), ("schema", "_sum", 2), ("kept", "keep", 1), ("kept", "swap_in", 1)]
 MOMENTS += [("os", "replace", 1), ("kept", "sync", 2)]
 
 

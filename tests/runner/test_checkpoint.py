@@ -552,17 +552,20 @@ def test_what_nobody_goes_on_from_is_removed(cut_short):
     stack, file, _ = cut_short
     folder = file.parent
     done = {trial.id: set(trial.budgets) for trial in stack.trials}
-    (folder / "garbage.safetensors").write_bytes(b"garbage")
-    for name, age in (("old.part", 4_000), ("new.part", 60), ("forgotten.safetensors", 8 * 86_400)):
+    garbage, new = f"{'0' * 32}.safetensors", f"{'1' * 32}-a.part"
+    (folder / garbage).write_bytes(b"garbage")
+    mine = {"my-model.safetensors", "notes.part"}  # which somebody put there
+    old = {f"{'2' * 32}-b.part": 4_000, f"{'3' * 32}.safetensors": 8 * 86_400}
+    for name, age in {**old, new: 60, **dict.fromkeys(mine, 9 * 86_400)}.items():
         (folder / name).touch()
         os.utime(folder / name, (time.time() - age,) * 2)
     checkpoint.prepare(folder, {each: {640} for each in done}, fresh=False)
-    assert {path.name for path in folder.iterdir()} == {file.name, "garbage.safetensors", "new.part"}
+    assert {path.name for path in folder.iterdir()} == {file.name, garbage, new, *mine}
     assert checkpoint.found(folder, "cpu") == [tuple(done)]
     checkpoint.prepare(folder, dict([done.popitem()]), fresh=False)
-    assert {path.name for path in folder.iterdir()} == {"garbage.safetensors", "new.part"}
+    assert {path.name for path in folder.iterdir()} == {garbage, new, *mine}
     checkpoint.prepare(folder, {}, fresh=True)
-    assert {path.name for path in folder.iterdir()} == {"new.part"}
+    assert {path.name for path in folder.iterdir()} == {new, *mine}
     checkpoint.prepare(folder / "nowhere" / "at all", {}, fresh=True)
 
 

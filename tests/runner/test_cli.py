@@ -62,7 +62,7 @@ def test_a_results_file_of_another_program_is_left_alone(tmp_path):
 
 @pytest.mark.parametrize(
     ("command", "folders"),
-    [(RUNNER, ["runner"]), ([sys.executable, "-m", "runner"], [])],
+    [(RUNNER, ["runner"]), pytest.param([sys.executable, "-m", "runner"], [], marks=pytest.mark.long)],
 )
 def test_a_users_own_folders_do_not_shadow_ours(tmp_path, command, folders):
     for name in ["benchmarks", "tests", "suites", "reports", *folders]:

@@ -87,6 +87,7 @@ def test_a_folder_that_cannot_be_written_costs_time_and_nothing_else(compiled, t
     assert len(compiled) == 1
 
 
+@pytest.mark.long
 def test_a_folder_that_others_can_write_to_is_left_alone(compiled, tmp_path):
     (tmp_path / "programs").mkdir()
     (tmp_path / "programs").chmod(0o777)
@@ -95,6 +96,7 @@ def test_a_folder_that_others_can_write_to_is_left_alone(compiled, tmp_path):
     assert not list((tmp_path / "programs").iterdir())
 
 
+@pytest.mark.long
 def test_what_a_killed_compilation_left_is_removed_after_an_hour(compiled, tmp_path):
     weights(NETWORKS["linear"])
     for name, age in (("tmpold", 4_000), ("tmpnew", 60)):
@@ -104,6 +106,7 @@ def test_what_a_killed_compilation_left_is_removed_after_an_hour(compiled, tmp_p
     assert [each.name for each in (tmp_path / "programs").glob("tmp*")] == ["tmpnew"]
 
 
+@pytest.mark.long
 def test_learning_rates_and_ensembles_share_a_program_and_losses_do_not(compiled):
     for name in ("linear", "linear+lr(0.01)", "linear+ensemble(3)"):
         weights(registry.architecture(name))
@@ -143,6 +146,7 @@ class Scaled(torch.nn.Module):
         return self.factor * self.inner(x)
 
 
+@pytest.mark.long
 def test_networks_of_somebody_elses_code_are_told_apart_by_what_they_compute(compiled):
     def own(factor):
         return Network("own", "", lambda features, classes: Scaled(factor))

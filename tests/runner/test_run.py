@@ -95,6 +95,7 @@ def test_fewer_budgets_and_seeds_find_what_is_there(smoke):
     assert call(*SMOKE, cwd=folder).returncode == 0  # and the whole grid is still there
 
 
+@pytest.mark.long
 def test_one_process_and_two_give_the_same_numbers(smoke, tmp_path):
     two = call("--suite", "smoke", "--jobs", "2", cwd=tmp_path)
     assert two.returncode == 0, two.stderr
@@ -103,6 +104,7 @@ def test_one_process_and_two_give_the_same_numbers(smoke, tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_longer_budget_later_gives_what_it_gives_at_once(smoke, tmp_path):
     options = [*SMOKE, "--architecture", "linear", "--seeds", "1", "--task", "gauss-nested"]
     assert call(*options, "--budget", "640", cwd=tmp_path).returncode == 0
@@ -253,7 +255,7 @@ def workers(parent):
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs /proc to find the workers")
-@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("sent", [pytest.param(signal.SIGTERM, marks=pytest.mark.long), signal.SIGKILL])
 def test_workers_end_with_the_main_process(tmp_path, start_long_run, sent):
     process, _ = start_long_run("2")
     children = workers(process.pid)
