@@ -178,9 +178,8 @@ class _Processes:
         found: list[tuple[int, Ending]] = []
         dead = bool(wait([worker.process.sentinel], 0))  # first: all that it has said is in the pipe then
         if dead:
-            worker.end(
-                FORCE
-            )  # a copy of it would keep the pipes open, and half a message would be waited for
+            # A copy of it would keep the pipes open, and half a message would be waited for.
+            worker.end(FORCE)
         self._drain(worker)
         with contextlib.suppress(EOFError, OSError):
             while worker.connection.poll():
@@ -199,8 +198,7 @@ class _Processes:
         elif word == "done" and worker.ticket is not None:
             ticket, worker.ticket, worker.began = worker.ticket, None, None
             del self._stacks[ticket]
-            if self._waiting:
-                self._hand_out()  # before the results are stored, so that nobody waits for that
+            self._hand_out()  # before the results are stored, so that nobody waits for that
             return [(ticket, Done(*rest))]
         return []
 

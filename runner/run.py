@@ -77,8 +77,9 @@ def run(suite: Suite, options: Options) -> Outcome:
     shipping.check(planned)  # so the ids are of these files, and nobody goes on from a checkpoint of others
     with locked(options.folder), _store(options) as store:
         describe(store, suite, trials)
-        todo = plan.missing(trials, store.done())
-        checkpoint.prepare(options.folder / checkpoint.FOLDER, store.done(), fresh=options.fresh)
+        done = store.done()
+        todo = plan.missing(trials, done)
+        checkpoint.prepare(options.folder / checkpoint.FOLDER, done, fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
         train(store, stacks, options, planned)
