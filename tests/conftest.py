@@ -4,6 +4,8 @@ import os
 
 import pytest
 
+from reports import aside
+
 # Before anything imports torch: with several threads a product is cut in other places, and rounds otherwise.
 for each in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[each] = "1"
@@ -18,3 +20,11 @@ def own_cache(tmp_path_factory):
     os.environ["POSTERIOR_BENCH_CACHE"] = str(folder)
     yield folder
     del os.environ["POSTERIOR_BENCH_CACHE"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_here():
+    """Commands called within a test draw in its process: another one would stay for later tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aside, "_cores", lambda: 1)
+        yield

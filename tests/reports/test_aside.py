@@ -34,6 +34,7 @@ def start(monkeypatch):
             aside._end(beside.worker)
         aside._beside.cache_clear()
 
+    end()
     yield started
     end()
 
