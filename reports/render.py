@@ -37,7 +37,7 @@ def write_report(results: Results, folder: Path) -> None:
 
     Raises OSError where the folder can't be written.
     """
-    from reports.layers import unchecked
+    from reports.figures.layers import unchecked
     from reports.site import static_files, suite_files
 
     summary = summarise(results)
@@ -58,7 +58,8 @@ def data_files(
 
     report: the way to the pages.
     """
-    from reports import figures, svg
+    from reports.figures import leaderboard as figures
+    from reports.figures import svg
     from reports.site import run_of
 
     charts = figures.markdown_charts(run_of(results, summary))
