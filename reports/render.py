@@ -56,7 +56,7 @@ def data_files(
 ) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of the tables that stand beside a run's pages, and of the Markdown's figures.
 
-    report: the way to the pages.
+    report: the way to the pages; empty where the Markdown stands without them and the tables.
     """
     from reports.figures import leaderboard as figures
     from reports.figures import svg
