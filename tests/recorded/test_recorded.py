@@ -8,10 +8,8 @@ import numpy as np
 import pytest
 from record import HERE, KEYS, SUITES, ran, read
 
-CLOSE = {
-    "rtol": 1e-4,
-    "atol": 1e-7,
-}  # nats and shares; after 100 steps, where other instructions round otherwise
+# In nats and shares, after 100 steps, where other instructions round otherwise.
+CLOSE = {"rtol": 1e-4, "atol": 1e-7}
 
 
 def check(found, environment, name, *, exactly=None):
