@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from reports.ranking.blocks import Blocks, blocks
+from reports.ranking.measured import OVERALL, centres
 from reports.ranking.measures import GAP, Measure
 from reports.ranking.paired import ALPHA, holm, seeds_to_separate
 from reports.ranking.pairs import OVERALL_NAME, pair_table
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, grouped_geometric_mean
-from reports.trials import CELL, is_reference, listed, names, trials
+from reports.trials import is_reference, listed, names, trials
 
 NAN = float("nan")
 
@@ -25,7 +26,7 @@ NAN = float("nan")
 class Line:
     """Two rows at one budget, on one task or `overall`.
 
-    first, second: geometric means of the measure (NaN where a trial has none). ratio: the geometric mean over
+    first, second: the measure as boards show it (NaN where a trial has none). ratio: the geometric mean over
     seeds of first / second, with low and high (95 %); seeds that both have; p (paired t), flip (sign flips);
     holm: p adjusted over the tasks of the budget, NaN of `overall`; wins: the share of (task, seed) where the
     first is lower. better: 1 where the first is significantly better, -1 where the second is, else 0.
@@ -153,9 +154,9 @@ def _by_pair(table: pd.DataFrame) -> dict[tuple[str, str], dict[tuple[int, str],
 
 
 def _means(frame: pd.DataFrame, measure: Measure) -> dict[tuple[int, str, str], float]:
-    """Geometric means of a measure, {(budget, task, row): value}, `overall` where every task has one."""
-    each = grouped_geometric_mean(frame[measure.key], CELL)
-    over = grouped_geometric_mean(each, ("architecture", "budget"))
+    """The boards' values of a measure, {(budget, task, row): value}, `overall` where every task has one."""
+    each = centres(frame, measure)["value"]
+    over = grouped_geometric_mean(each, OVERALL)
     found = {(int(key[2]), str(key[0]), str(key[1])): float(value) for key, value in _items(each)}
     return found | {(int(key[1]), OVERALL_NAME, str(key[0])): float(value) for key, value in _items(over)}
 

@@ -197,6 +197,25 @@ def test_another_measure_is_compared(make_results):
     assert "expected KL in the sparse region" in compare_text.verdict(found)[0]
 
 
+def test_one_zero_counts_as_it_does_on_the_board(make_results):
+    results = make_results(10)
+    records = results.records.copy()
+    cell = records.eval(
+        "architecture == 'mlp-64x64' and task == 'gauss-nested' and budget == @LAST"
+        " and metric == 'excess_error' and seed == 3"
+    )
+    assert cell.sum() == 1
+    records.loc[cell, ["value", "error"]] = 0.0
+    results = replace(results, records=records)
+    found = compare(results, "mlp-64x64", "mlp-16x16", BY_KEY["excess_error"])
+    board = summarise(results).boards["excess_error"]
+    values = board[board["budget"] == LAST].set_index(["task", "architecture"])["value"]
+    for line in (found.overall, *found.by_task):
+        assert line.first == pytest.approx(values[line.task, "mlp-64x64"]) and line.first > 0
+        assert line.second == pytest.approx(values[line.task, "mlp-16x16"])
+        assert line.ratio == pytest.approx(line.first / line.second)
+
+
 def test_all_pairs_agree_with_each_pair_alone(make_results):
     results = make_results(6)
     summary = summarise(results)
