@@ -71,7 +71,7 @@ def board_table(rows: Sequence[Row], tasks: Sequence[str], targets: Sequence[str
     header += ["parameters", *(["multiply-adds a step"] if counted else []), "seconds", "trials ok"]
     body = []
     for row in rows:
-        line = [row.overall.text, row.overall.span, *(cell.text for cell in row.tasks), row.sparse]
+        line = [row.score.text, row.score.span, *(cell.text for cell in row.tasks), row.sparse]
         line += [*([row.crossings] if crossings else []), *row.targets]
         line += [row.parameters, *([row.multiply_adds] if counted else []), row.seconds, row.counts]
         ranks = [row.rank, *([row.rank_span, row.letters] if tested else [])]
@@ -178,10 +178,10 @@ def _table(rows: list[Row], tasks: list[str], gutter: int, heading: int, longest
 
 def _terminal_row(row: Row, name: str, per_task: bool, crossings: bool) -> list[str]:
     cells = [_number_only(cell) for cell in row.tasks] if per_task else []
-    gap = SKIPPED if row.overall.text == SKIPPED else _number_only(row.overall)
+    gap = SKIPPED if row.score.text == SKIPPED else _number_only(row.score)
     if crossings:
         cells.append(row.crossings.replace(" ", ""))
-    return [name, gap, row.overall.span, *cells, row.counts]
+    return [name, gap, row.score.span, *cells, row.counts]
 
 
 def _number_only(cell: Cell) -> str:

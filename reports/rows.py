@@ -1,4 +1,4 @@
-"""The leaderboard of one budget as rows of text, for the page, for Markdown and for the terminal alike."""
+"""Leaderboards as rows of text, for pages, for Markdown and for the terminal alike."""
 
 from __future__ import annotations
 
@@ -34,12 +34,15 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """An architecture's row: every field as text but `overall` and `tasks`, which are cells."""
+    """An architecture's row: every field as text but `score` and `tasks`, which are cells.
+
+    score: over all tasks, with a cell a task in `tasks`; or on one task, and `tasks` is empty.
+    """
 
     name: str
     reference: bool
     rank: str
-    overall: Cell
+    score: Cell
     tasks: tuple[Cell, ...]
     sparse: str
     crossings: str
@@ -64,8 +67,25 @@ def board(
     table = summary.counted if measure == "gap" else _measured(summary, measure)
     table = table[table["budget"] == (budget or largest_budget(results))]
     by_task = {(row["task"], row["architecture"]): row for row in table.astype(object).to_dict("records")}
-    order = table.loc[table["task"] == OVERALL_NAME, "architecture"]
-    return [_row(results, by_task, name, digits) for name in order]
+    tasks = names(results)[0]
+    return [
+        _row(results, row, tuple(cell(by_task.get((task, name), {}), digits) for task in tasks), digits)
+        for (at, name), row in by_task.items()
+        if at == OVERALL_NAME
+    ]
+
+
+def task_board(results: Results, summary: Summary, task: str) -> list[Row]:
+    """Rows of one task at the largest budget: ranked by the gap, reference rows last."""
+    table = summary.counted
+    table = table[(table["task"] == task) & (table["budget"] == largest_budget(results))]
+    return [_row(results, row, ()) for row in table.astype(object).to_dict("records")]
+
+
+def task_cells(summary: Summary, task: str) -> dict[tuple[str, int], Cell]:
+    """The gap of every architecture and budget on a task."""
+    rows = summary.counted[summary.counted["task"] == task].astype(object).to_dict("records")
+    return {(row["architecture"], int(row["budget"])): cell(row) for row in rows}
 
 
 def by_budget(results: Results, summary: Summary, digits: int = 3) -> list[tuple[str, bool, list[Cell]]]:
@@ -128,17 +148,15 @@ def cell(row: dict[Any, Any], digits: int = 3) -> Cell:
     )
 
 
-def _row(results: Results, by_task: dict[Any, dict[Any, Any]], name: str, digits: int) -> Row:
-    whole = by_task[OVERALL_NAME, name]
+def _row(results: Results, whole: dict[Any, Any], tasks: tuple[Cell, ...], digits: int = 3) -> Row:
+    name, rank = whole["architecture"], whole["rank"]
     reference = is_reference(results, name)
-    tasks = names(results)[0]
-    rank = whole["rank"]
     return Row(
         name=name,
         reference=reference,
         rank="" if reference or pd.isna(rank) else str(rank),
-        overall=cell(whole, digits),
-        tasks=tuple(cell(by_task.get((task, name), {}), digits) for task in tasks),
+        score=cell(whole, digits),
+        tasks=tasks,
         sparse=numbers.bounded(_float(whole, "sparse_kl"), _float(whole, "sparse_kl_error"), digits),
         crossings=numbers.found(_float(whole, "crossings_found"), _float(whole, "crossings")),
         targets=_targets(results, whole),

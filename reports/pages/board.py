@@ -151,7 +151,7 @@ def _table(run: Run, rows: Sequence[Row], scale: tuple[list[float], list[float]]
     found = []
     for row in rows:
         by_key = _cells(row, wide, few)
-        found.append((row, [by_key.get(column.key, Shown("")) for column in kinds], bar(axis, row.overall)))
+        found.append((row, [by_key.get(column.key, Shown("")) for column in kinds], bar(axis, row.score)))
     return Table(found, [(place(axis, tick), numbers.tick(tick)) for tick in axis])
 
 
@@ -159,7 +159,7 @@ def _cells(row: Row, wide: list[float], few: bool) -> dict[str, Shown]:
     cells = {
         "rank": Shown(row.rank, row.rank_span, look="rank"),
         "letters": Shown(row.letters, look="ties"),
-        "value": _gap(row.overall, "value gap", True),
+        "value": _gap(row.score, "value gap", True),
         "sparse": Shown(row.sparse),
         "crossings": Shown(row.crossings),
         "target": Shown(row.targets[-1], row.targets[0]),
@@ -184,7 +184,7 @@ def _gap(cell: Cell, look: str, with_span: bool) -> Shown:
 def _scale(tables: list[list[Row]]) -> tuple[list[float], list[float]]:
     """Axes of the bars and of the shades: those of all budgets, so that they stay where they are."""
     ranked = [row for rows in tables for row in rows if not row.reference]
-    return gap_axis([row.overall for row in ranked]), gap_axis([cell for row in ranked for cell in row.tasks])
+    return gap_axis([row.score for row in ranked]), gap_axis([cell for row in ranked for cell in row.tasks])
 
 
 def _budgets(run: Run) -> list[int]:

@@ -61,7 +61,7 @@ def _row(card: Card, number: int, newest: Card, alike: bool) -> dict[str, Any]:
         "budget": card.budget,
         "trials": trials(card),
         "best": best.name if best else numbers.BLANK,
-        "gap": best.overall if best else None,
+        "gap": best.score if best else None,
         "alike": alike,
         "size": size(card.size),
     }

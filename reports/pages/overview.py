@@ -40,7 +40,7 @@ def page(title: str, newest: Sequence[Card], runs: Sequence[int]) -> Page:
 
     newest: of each suite its newest run; runs: of each suite, how many there are.
     """
-    axis = gap_axis([row.overall for card in newest for row in card.rows[:FIRST]])
+    axis = gap_axis([row.score for card in newest for row in card.rows[:FIRST]])
     tops = [_lines(card, axis) for card in newest]
     values: dict[str, Any] = {
         "question": QUESTION,
@@ -70,8 +70,8 @@ def _lines(card: Card, axis: list[float]) -> list[Line]:
     for row in card.rows[:FIRST]:
         path = architecture_path(row.name)
         there = f"{card.edition.address}/{path}" if path in card.paths else ""
-        ends, taught = bar(axis, row.overall), row.name in card.told
-        lines.append(Line(row.rank, row.rank_span, row.name, there, row.overall, ends, taught))
+        ends, taught = bar(axis, row.score), row.name in card.told
+        lines.append(Line(row.rank, row.rank_span, row.name, there, row.score, ends, taught))
     return lines
 
 

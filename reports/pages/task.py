@@ -21,8 +21,8 @@ from reports.pages.board import bar, gap_axis, place
 from reports.pages.leaderboard import interval_method
 from reports.pages.page import Chart, Page, Run, architecture_path, slug, task_path
 from reports.results import Picture
+from reports.rows import task_board, task_cells
 from reports.spreadsheets import harmless
-from reports.task_board import task_board, task_cells
 from reports.trials import largest_budget
 from reports.words import at
 
@@ -55,7 +55,7 @@ def _page(run: Run, tasks: Sequence[Exact], position: int) -> Page:
     reference = [row.name for row in rows if row.reference]
     found = explorer(run, task.name, (ranked, reference), task_cells(run.summary, task.name))
     lines, keys = curves(run, task.name, ranked)
-    axis = gap_axis([row.gap for row in rows if not row.reference])
+    axis = gap_axis([row.score for row in rows if not row.reference])
     stem = f"data/tasks-{slug(task.name)}"
     files = _files(stem, picture, found)
     values = {

@@ -113,7 +113,7 @@ def everyone(results: Results, summary: Summary) -> Everyone:
 def standing(every: Everyone, name: str) -> list[str]:
     """Where a row stands at the largest budget, in sentences of plain text."""
     suite, row = every.results.suite, every.rows[name]
-    cell, learned = row.overall, at(suite, every.budgets[-1])
+    cell, learned = row.score, at(suite, every.budgets[-1])
     if cell.text in (numbers.BLANK, "skipped"):
         return [f"It has no overall gap {learned}" + (f": {row.note}." if row.note else ".")]
     where = "A reference row, without a rank" if row.reference else "Without a rank"
@@ -203,7 +203,7 @@ def compared(every: Everyone, name: str) -> list[Neighbour]:
     found = []
     for other, words in neighbours(every.results, name):
         row = every.rows[other]
-        found.append(Neighbour(other, words, row.overall, *_against(every, other, name), row.rank))
+        found.append(Neighbour(other, words, row.score, *_against(every, other, name), row.rank))
     return found
 
 
