@@ -32,6 +32,12 @@ def batches(suite: Mapping[str, Any], budget: int) -> int | None:
     return None if fixed(suite) or not batch else budget // batch
 
 
+def in_batches(suite: Mapping[str, Any], budget: int) -> str:
+    """The same behind a budget: ` (10 mini-batches)`; empty where it doesn't amount to any number of them."""
+    count = batches(suite, budget)
+    return f" ({count:,} mini-batch{'' if count == 1 else 'es'})" if count else ""
+
+
 def fixed(suite: Mapping[str, Any]) -> bool:
     """Whether a trial has a training set of its budget's size, used over many epochs."""
     return bool(suite.get("protocol") == "dataset")

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from reports import numbers
 from reports.charts import NEUTRAL, posterior_chart, stage_colour, stages
-from reports.figures.densities import WIDE, class_style
+from reports.figures.densities import WIDE
 from reports.figures.explorer import (
     MOST_CLASSES,
     default_row,
@@ -22,13 +22,13 @@ from reports.figures.explorer import (
     shown_classes,
     shown_steps,
 )
-from reports.figures.leaderboard import Key
+from reports.figures.keys import Key
 from reports.figures.maps import class_names, frame, key, outlines, panel
 from reports.pages.page import Chart, Run
 from reports.results import Picture
 from reports.rows import Cell
 from reports.spreadsheets import harmless
-from reports.words import at, batches, learned
+from reports.words import at, in_batches, learned
 
 FIRST = "mlp-64x64"  # the study's own network
 TITLES = {
@@ -136,9 +136,7 @@ def _gap(gaps: dict[tuple[str, int], Cell], name: str, budget: int) -> str:
 
 
 def _budget(suite: Any, budget: int) -> str:
-    count = batches(suite, budget)
-    steps = "" if count is None else f" ({numbers.plural(count, 'mini-batch').replace('batchs', 'batches')})"
-    return numbers.plural(budget, "example") + steps
+    return numbers.plural(budget, "example") + in_batches(suite, budget)
 
 
 def _panels(picture: Picture, name: str, budget: int) -> tuple[Panel, ...]:
@@ -195,13 +193,3 @@ def _csv(picture: Picture, name: str, budget: int) -> str:
         if q is not None:
             columns[f"mean output P(class {c})"] = q[:, :, c].mean(axis=0).astype(float).round(6)
     return harmless(pd.DataFrame(columns)).to_csv(index=False, lineterminator="\n", float_format="%.6g")
-
-
-def class_keys(classes: int) -> tuple[Key, ...]:
-    """A key for each class, as densities and lines draw it."""
-    keys = []
-    for each in range(classes):
-        colour, dash = class_style(each)
-        pattern = "" if dash == [1, 0] else " ".join(f"{length:g}" for length in dash)
-        keys.append(Key(f"class {each}", f"class {each}", colour, pattern))
-    return tuple(keys)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from reports.charts import LIMIT, MLE, PRIOR, Axes, calm_decades, powers
+from reports.figures.keys import Key, key_of
 from reports.figures.lines import beyond, line_chart
 from reports.numbers import number
 from reports.pages.page import Chart, Run
@@ -22,21 +21,10 @@ FEWEST_EXAMPLES = 5  # for each of k parameters, before the k/2N law says anythi
 STRATUM = "stratum-"
 
 
-@dataclass(frozen=True)
-class Key:
-    """One entry of a legend: a row's name and how its line looks (`dash` as SVG wants it)."""
-
-    name: str
-    text: str
-    colour: str
-    dash: str = ""
-    width: float = 2.2
-
-
 def leaderboard_charts(run: Run) -> tuple[Chart, ...]:
     """Every chart of the leaderboard page that this run has the numbers for."""
+    from reports.figures.contests import contests
     from reports.figures.costs import COMPUTE, TIME, costs
-    from reports.ranking.contests import contests
 
     curves = (learning(run), sparse(run), strata(run), costs(run, COMPUTE), costs(run, TIME))
     return (*(chart for chart in curves if chart is not None), *contests(run))
@@ -169,12 +157,8 @@ def legend(run: Run) -> tuple[Key, ...]:
     _, learned, _ = names(run.results)
     now = overall(run)
     now = now[now["budget"] == largest_budget(run.results)]
-    keys = []
-    for name in now.loc[now["architecture"].isin(learned), "architecture"]:
-        style = run.styles[name]
-        dash = "" if style.dash == (1, 0) else " ".join(f"{length:g}" for length in style.dash)
-        keys.append(Key(name, name, style.colour, dash, style.width + 0.5))
-    return tuple(keys)
+    shown = now.loc[now["architecture"].isin(learned), "architecture"]
+    return tuple(key_of(name, run.styles[name]) for name in shown)
 
 
 def _curves(run: Run, points: pd.DataFrame, words: tuple[str, str, str], title: str, note: str) -> Chart:

@@ -31,7 +31,6 @@ KEYS: Mapping[str, tuple[float, ...]] = {  # the bounds that a key names
     "kl": STEPS["kl"],
 }
 WIDTH, LEFT, TOP, RIGHT, BOTTOM = 340, 34, 8, 8, 40  # pixels: a panel, and what surrounds its plot
-DOT = 6  # pixels across
 
 
 @dataclass(frozen=True)

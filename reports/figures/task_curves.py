@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from reports.charts import LIMIT, MLE, PRIOR, Axes, decades, powers
-from reports.figures.leaderboard import STRONG_ROWS, Key
+from reports.figures.keys import Key, key_of
+from reports.figures.leaderboard import STRONG_ROWS
 from reports.figures.lines import line_chart
 from reports.pages.page import Chart, Run
 from reports.trials import names
@@ -44,7 +45,8 @@ def curves(run: Run, task: str, order: list[str]) -> tuple[tuple[Chart, ...], tu
         spec = line_chart(points, run.styles, axes, order[:STRONG_ROWS])
         data = points.rename(columns={"series": "architecture", "x": "examples", "y": "expected_kl"})
         charts.append(Chart(name, title, label, spec, data))
-    return tuple(charts), tuple(_key(run, name) for name in [*order, PRIOR, MLE, LIMIT] if name in present)
+    shown = [name for name in [*order, PRIOR, MLE, LIMIT] if name in present]
+    return tuple(charts), tuple(key_of(name, run.styles[name], TEXTS.get(name, "")) for name in shown)
 
 
 def _points(run: Run, task: str, column: str) -> pd.DataFrame:
@@ -64,9 +66,3 @@ def _points(run: Run, task: str, column: str) -> pd.DataFrame:
     examples = distinct.fillna(pd.Series(budgets, index=distinct.index)).to_numpy(dtype=float)
     limit = pd.DataFrame({"series": LIMIT, "x": budgets, "y": k / (2 * examples)})
     return pd.concat([points, limit], ignore_index=True)
-
-
-def _key(run: Run, name: str) -> Key:
-    style = run.styles[name]
-    dash = "" if style.dash == (1, 0) else " ".join(f"{length:g}" for length in style.dash)
-    return Key(name, TEXTS.get(name, name), style.colour, dash, style.width + 0.5)

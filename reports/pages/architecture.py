@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from reports import numbers
 from reports.figures.curves import kl_curves, sparse_curves, task_styles
-from reports.figures.leaderboard import Key
+from reports.figures.keys import Key, key_of
 from reports.pages.page import Page, Run, architecture_path, task_path
 from reports.sections.laws import laws
 from reports.sections.profiles import (
@@ -120,11 +120,7 @@ def _shared(run: Run, every: Everyone) -> dict[str, Any]:
 
 def _legend(run: Run) -> list[Key]:
     """A key for each task."""
-    keys = []
-    for task, style in task_styles(run).items():
-        dash = "" if style.dash == (1, 0) else " ".join(f"{length:g}" for length in style.dash)
-        keys.append(Key(task, task, style.colour, dash, style.width + 0.5))
-    return keys
+    return [key_of(task, style) for task, style in task_styles(run).items()]
 
 
 def _value(run: Run, name: str, column: str) -> Any:

@@ -14,7 +14,7 @@ from reports.pages.page import Run
 from reports.ranking.measures import BOARD, GAP, Measure
 from reports.rows import SKIPPED, Cell, Row, board
 from reports.trials import largest_budget, names
-from reports.words import at, batches
+from reports.words import at, in_batches
 
 SHADES = 6
 FEW_TASKS = 4  # above this, tasks' cells have no room for intervals
@@ -119,13 +119,10 @@ def shader(found: Boards) -> Callable[[Cell], int]:
 
 def choices(run: Run) -> list[tuple[str, str, bool]]:
     """Budgets to choose from: (value, text, is the one shown first)."""
-    largest = largest_budget(run.results)
-    found = []
-    for budget in _budgets(run):
-        count = batches(run.results.suite, budget)
-        text = f"{budget:,}" + (f" ({count:,} mini-batches)" if count else "")
-        found.append((str(budget), text, budget == largest))
-    return found
+    suite, largest = run.results.suite, largest_budget(run.results)
+    return [
+        (str(budget), f"{budget:,}{in_batches(suite, budget)}", budget == largest) for budget in _budgets(run)
+    ]
 
 
 def _heading(measure: Measure) -> str:

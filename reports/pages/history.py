@@ -100,23 +100,7 @@ def _lines(run: Run, data: pd.DataFrame, days: Sequence[str]) -> Any:
     codes = {name: f"s{place}" for place, name in enumerate(order)}
     gaps = data["information_gap"].where(np.isfinite(data["information_gap"]) & (data["information_gap"] > 0))
     points = data.assign(s=data["architecture"].map(codes), gap=gaps)
-    ticks = decades(points["gap"].dropna().tolist())
-    shown = sorted({round(place) for place in np.linspace(1, len(days), min(len(days), 6))})
-    across = alt.X(
-        "run:Q",
-        scale=alt.Scale(domain=[0.8, len(days) + 0.2], nice=False, zero=False),
-        axis=alt.Axis(
-            values=shown, title="run", grid=False, labelExpr=f"{list(days)}[datum.value - 1]", labelFlush=True
-        ),
-    )
-    up = alt.Y(
-        "gap:Q",
-        scale=alt.Scale(type="log", domain=[ticks[0], ticks[-1]], nice=False),
-        axis=alt.Axis(
-            values=ticks, title="gap", format="~g", domainColor=NEUTRAL,
-            titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-30, titleY=-14,
-        ),
-    )  # fmt: skip
+    across, up = _axes(days, decades(points["gap"].dropna().tolist()))
 
     def look(channel: Any, styles: list[Any]) -> Any:
         return channel("s:N", scale=alt.Scale(domain=list(codes.values()), range=styles), legend=None)
@@ -138,3 +122,26 @@ def _lines(run: Run, data: pd.DataFrame, days: Sequence[str]) -> Any:
     )
     chart = chart.add_params(alt.param(name="chosen", value=None))
     return chart.properties(width=WIDE[0], height=WIDE[1], usermeta={"codes": codes, "fluid": True})
+
+
+def _axes(days: Sequence[str], ticks: Sequence[float]) -> tuple[Any, Any]:
+    """Runs across, about six of them named by their day, and gaps up on a log axis."""
+    import altair as alt
+
+    shown = sorted({round(place) for place in np.linspace(1, len(days), min(len(days), 6))})
+    across = alt.X(
+        "run:Q",
+        scale=alt.Scale(domain=[0.8, len(days) + 0.2], nice=False, zero=False),
+        axis=alt.Axis(
+            values=shown, title="run", grid=False, labelExpr=f"{list(days)}[datum.value - 1]", labelFlush=True
+        ),
+    )
+    up = alt.Y(
+        "gap:Q",
+        scale=alt.Scale(type="log", domain=[ticks[0], ticks[-1]], nice=False),
+        axis=alt.Axis(
+            values=ticks, title="gap", format="~g", domainColor=NEUTRAL,
+            titleAngle=0, titleAlign="left", titleAnchor="end", titleX=-30, titleY=-14,
+        ),
+    )  # fmt: skip
+    return across, up

@@ -12,7 +12,8 @@ from reports.derived import TARGETS
 from reports.exact import Exact, exact
 from reports.figures.densities import density_charts
 from reports.figures.explorer import MOST_CLASSES, shown_steps
-from reports.figures.explorer_figure import Explorer, class_keys, explorer
+from reports.figures.explorer_figure import Explorer, explorer
+from reports.figures.keys import class_keys
 from reports.figures.maps import class_names, frame, key, outlines, panel
 from reports.figures.task_curves import curves
 from reports.figures.thumbnails import thumbnail

@@ -151,7 +151,7 @@
     now = { at, each, found };
   }
 
-  // Two axes: maps in steps of colour, a path a step, as `reports/maps.py` draws them
+  // Two axes: maps in steps of colour, a path a step, as `reports/figures/maps.py` draws them
 
   function step(kind, value) {
     const bounds = data.steps[kind];

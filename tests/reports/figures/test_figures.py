@@ -12,11 +12,11 @@ from scipy.stats import rankdata
 from reports.charts import LIMIT, line_styles
 from reports.figures import leaderboard as figures
 from reports.figures import svg
+from reports.figures.contests import MOST_NUMBERED, ROW, contests, ranked, row_height, win_shares
 from reports.figures.costs import COMPUTE, TIME, cost_points, costs, front
 from reports.figures.ranked_axis import AXIS, NAME, group_bars, placed
 from reports.leaderboard import summarise
 from reports.pages.page import Run
-from reports.ranking.contests import MOST_NUMBERED, ROW, contests, ranked, row_height, win_shares
 from reports.ranking.ordering import CriticalDifference, critical_difference
 from reports.trials import names
 
