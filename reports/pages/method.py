@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from reports import numbers
-from reports.definitions import definitions
 from reports.headline import integration_error
-from reports.mathml import formula, over, sub, under, words
+from reports.method.definitions import definitions
+from reports.method.mathml import formula, over, sub, under, words
+from reports.method.sources import SOURCES
 from reports.pages.leaderboard import interval_method
 from reports.pages.page import Page, Run, architecture_path, task_path
 from reports.results import Results
-from reports.sources import SOURCES
 from reports.trials import kind, missing, names
 from reports.words import batches, fixed
 

@@ -9,7 +9,6 @@ import pandas as pd
 from markupsafe import Markup
 
 from reports.derived import TARGETS
-from reports.exact import Exact, exact
 from reports.figures.densities import density_charts
 from reports.figures.explorer import MOST_CLASSES, shown_steps
 from reports.figures.explorer_figure import Explorer, explorer
@@ -23,6 +22,7 @@ from reports.pages.leaderboard import interval_method
 from reports.pages.page import Chart, Page, Run, architecture_path, slug, task_path
 from reports.results import Picture
 from reports.rows import task_board, task_cells
+from reports.sections.exact import Exact, exact
 from reports.spreadsheets import harmless
 from reports.trials import largest_budget
 from reports.words import at

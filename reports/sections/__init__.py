@@ -1,4 +1,4 @@
-"""The parts of a report that only some runs have: spread over seeds, labels, calibration, rates, exponents.
+"""Parts of pages and texts with numbers of their own: spread over seeds, labels, calibration, rates, profiles.
 
-What every run has is in `reports.leaderboard` and `reports.rows`.
+What every row has is in `reports.leaderboard` and `reports.rows`; which part stands where, in `reports.pages`.
 """

@@ -11,10 +11,10 @@ import numpy as np
 
 from reports import numbers
 from reports.leaderboard import Summary
-from reports.means import Means, arithmetic_means
 from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.sections.labels import Share
+from reports.sections.means import Means, arithmetic_means
 from reports.sections.parts import Block, Entry, Line, Section, Table, entry, reasons
 from reports.sections.spread import MLE
 from reports.sections.variants import calibration_pairs

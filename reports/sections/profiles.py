@@ -13,12 +13,12 @@ from reports import numbers
 from reports.derived import TARGETS
 from reports.failures import Failure
 from reports.leaderboard import Summary
-from reports.means import Means, arithmetic_means
 from reports.ranking.measures import GAP
 from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections.comparisons import mean_entry, split
+from reports.sections.means import Means, arithmetic_means
 from reports.sections.parts import Block, Entry, Line, Table
 from reports.sections.variants import neighbours
 from reports.trials import largest_budget, names

@@ -13,10 +13,10 @@ from pages import Parsed
 from reports import numbers, site
 from reports.figures.curves import kl_curves, sparse_curves
 from reports.leaderboard import summarise
-from reports.means import arithmetic_means
 from reports.pages import architecture
 from reports.pages.page import architecture_path, task_path
 from reports.sections.laws import FLOOR, NOISE, laws
+from reports.sections.means import arithmetic_means
 from reports.sections.profiles import everyone, measure_table, score_table, standing
 from reports.trials import listed
 

@@ -9,11 +9,11 @@ import pytest
 from pages import Parsed
 
 from benchmarks.metrics import METRICS
-from reports import definitions as defined
 from reports import site
-from reports.definitions import definitions
 from reports.leaderboard import summarise
-from reports.mathml import formula, over, sub, under, words
+from reports.method import definitions as defined
+from reports.method.definitions import definitions
+from reports.method.mathml import formula, over, sub, under, words
 from reports.pages import method
 
 REGIONS = ["all", "sparse99", "sparse95", "sparse99-uniform", *(f"stratum-{n}" for n in range(1, 11))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from reports.mathml import Formula, formula, over, sub, sup, tokens, under, words
+from reports.method.mathml import Formula, formula, over, sub, sup, tokens, under, words
 
 
 @dataclass(frozen=True)
