@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -118,15 +119,8 @@ def shared(d: int, seed: int) -> Mixture:
     place = np.arange(d)
     sigma = np.round(0.5 ** np.abs(place[:, None] - place), 4)
     half = mean_at(np.random.default_rng(seed), sigma, DISTANCE / 2)
-    return Mixture(
-        name=f"gauss-shared-d{d}",
-        description=f"Two normal classes in {d} dimensions share a covariance: a linear logit",
-        priors=np.full(2, 0.5),
-        labels=np.arange(2),
-        means=np.stack([-half, half]),
-        covariances=np.stack([sigma, sigma]),
-        window=BOX if d == 2 else None,
-    )
+    description = f"Two normal classes in {d} dimensions share a covariance: a linear logit"
+    return _two_normals(f"gauss-shared-d{d}", description, half, [sigma, sigma])
 
 
 def full(d: int, seed: int) -> Mixture:
@@ -138,14 +132,20 @@ def full(d: int, seed: int) -> Mixture:
     rng = np.random.default_rng(seed)
     sigma = [covariance(rng, d, max(8, d * d // 2)) for _ in range(2)]
     half = mean_at(rng, sigma[0], 1.5 / 2)
+    description = f"Two normal classes in {d} dimensions, each with its own covariance: a quadratic logit"
+    return _two_normals(f"gauss-full-d{d}", description, half, sigma)
+
+
+def _two_normals(name: str, description: str, half: Array, covariances: Sequence[Array]) -> Mixture:
+    """Return two equally likely normal classes with means -half and half (d,)."""
     return Mixture(
-        name=f"gauss-full-d{d}",
-        description=f"Two normal classes in {d} dimensions, each with its own covariance: a quadratic logit",
+        name=name,
+        description=description,
         priors=np.full(2, 0.5),
         labels=np.arange(2),
         means=np.stack([-half, half]),
-        covariances=np.stack(sigma),
-        window=BOX if d == 2 else None,
+        covariances=np.stack(covariances),
+        window=BOX if len(half) == 2 else None,
     )
 
 

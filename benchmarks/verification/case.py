@@ -28,6 +28,14 @@ class Finding(NamedTuple):
     p: float | None = None
 
 
+def within_chance(
+    level: float, p: float, expected: str, n: int, detects: str, found: str | None = None
+) -> Finding:
+    """Return what a statistical check found: as it should be where p is at least the level."""
+    found = f"p = {p:.2g}" if found is None else found
+    return Finding(p >= level, found, f"{expected} to within chance: p at least {level:.2g}", n, detects, p)
+
+
 class Skipped(Exception):
     """A check that doesn't apply to a task; the message says why."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from benchmarks.task import Array, TaskError
-from benchmarks.verification.case import Case, Finding, Skipped, support
+from benchmarks.verification.case import Case, Finding, Skipped, support, within_chance
 from benchmarks.verification.goodness_of_fit import (
     POWER,
     Test,
@@ -53,13 +53,13 @@ def _estimated_total(case: Case) -> Finding:
         raise Skipped("no proposal comes near this density; see sampler-density")
     p = float(2 * stats.norm.sf(abs(bridge.log_total) / bridge.error))
     size = (stats.norm.isf(case.level / 2) + stats.norm.ppf(POWER)) * bridge.error
-    return Finding(
-        p >= case.level,
-        f"{np.exp(bridge.log_total):.5f} ± {bridge.error:.1g} where the sampler goes",
-        f"1, to within chance: p at least {case.level:.2g}",
+    return within_chance(
+        case.level,
+        p,
+        "1,",
         len(bridge.x),
         f"a total off by {np.expm1(size):.2%}",
-        p,
+        f"{np.exp(bridge.log_total):.5f} ± {bridge.error:.1g} where the sampler goes",
     )
 
 
@@ -70,14 +70,7 @@ def sampler_density(case: Case) -> Finding:
         "quadrature": _against_quadrature,
         "bridge sampling": _against_proposal,
     }[case.method](case)
-    return Finding(
-        test.p >= case.level,
-        f"p = {test.p:.2g}",
-        f"inputs that follow the density to within chance: p at least {case.level:.2g}",
-        len(case.sample[0]),
-        words,
-        test.p,
-    )
+    return within_chance(case.level, test.p, "inputs that follow the density", len(case.sample[0]), words)
 
 
 def _against_quadrature(case: Case) -> tuple[Test, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.task import Array, Task, logsumexp, training_data
-from benchmarks.verification.case import Case, Finding, Skipped
+from benchmarks.verification.case import Case, Finding, Skipped, within_chance
 from benchmarks.verification.goodness_of_fit import (
     Residuals,
     Test,
@@ -43,13 +43,13 @@ def priors(case: Case) -> Finding:
         tests = [multinomial(counts, exact, case.level)]
     test = together(tests)
     against = "the posterior's mean" if stated is None else "the posterior's mean and the task's priors"
-    return Finding(
-        test.p >= case.level,
-        f"labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
-        f"{against}, {_listed(_mean(case))}, to within chance: p at least {case.level:.2g}",
+    return within_chance(
+        case.level,
+        test.p,
+        f"{against}, {_listed(_mean(case))},",
         int(counts.sum()),
         f"{test.detects:.2%} of the labels in a wrong class",
-        test.p,
+        f"labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
     )
 
 
@@ -104,13 +104,12 @@ def sampler_posterior(case: Case) -> Finding:
             len(y),
         )
     test = calibration(y, case.posterior, case.level)
-    return Finding(
-        test.p >= case.level,
-        f"p = {test.p:.2g}",
-        f"labels that follow the posterior to within chance: p at least {case.level:.2g}",
+    return within_chance(
+        case.level,
+        test.p,
+        "labels that follow the posterior",
         len(y),
         f"a class probability off by {100 * test.detects:.2g} percentage points on average",
-        test.p,
     )
 
 
@@ -153,13 +152,12 @@ def independence(case: Case) -> Finding:
     if not tests:
         raise Skipped("one label and one density: nothing to compare")
     test = together(tests)
-    return Finding(
-        test.p >= case.level,
-        f"p = {test.p:.2g}",
-        f"examples independent of the one before, to within chance: p at least {case.level:.2g}",
+    return within_chance(
+        case.level,
+        test.p,
+        "examples independent of the one before,",
         len(y),
         f"a correlation of {test.detects:.2g} with the example before",
-        test.p,
     )
 
 
@@ -187,13 +185,13 @@ def train_priors(case: Case) -> Finding:
         joint = case.log_joint(x) + np.log(stated) - np.log(np.asarray(test_priors))
         tests.append(calibration(y, np.exp(joint - logsumexp(joint)[:, None]), level))
     test = together([*tests, *conditionals])
-    return Finding(
-        test.p >= case.level,
-        f"training labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
-        f"the task's train_priors, {_listed(stated)}, to within chance: p at least {case.level:.2g}",
+    return within_chance(
+        case.level,
+        test.p,
+        f"the task's train_priors, {_listed(stated)},",
         len(y),
         f"{tests[0].detects:.2%} of the labels in a wrong class",
-        test.p,
+        f"training labels {_listed(counts / counts.sum())}; p = {test.p:.2g}",
     )
 
 
