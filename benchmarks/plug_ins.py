@@ -143,7 +143,7 @@ def as_architecture(text: str, found: Any, keywords: Mapping[str, Any]) -> Archi
         return found
     name = text.rpartition(":")[2]
     if _learns(found):
-        from benchmarks.architectures.scikit import as_estimator
+        from benchmarks.architectures.own_estimators import as_estimator
 
         return as_estimator(name, _made(text, found, keywords) if keywords else found)
     if callable(found) and not _is_module(found):

@@ -131,10 +131,10 @@ def _fit(architecture: Estimator | Reference, data: Examples | None, row: Rows, 
 
 
 def _fitted(estimator: Estimator, trial: Trial, budget: int) -> Predict:
-    from benchmarks.architectures import scikit
+    from benchmarks.architectures import fitting
 
     task = registry.task(trial.task)
-    return scikit.fit(estimator, trial.seed, *training_data(task, trial.seed, budget), task.classes)
+    return fitting.fit(estimator, trial.seed, *training_data(task, trial.seed, budget), task.classes)
 
 
 @functools.lru_cache(maxsize=256)

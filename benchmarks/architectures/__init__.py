@@ -1,5 +1,5 @@
 """The built-in architectures: `networks`, `estimators` and `reference` list them, `recipes` varies them.
 
-`modules` and `losses` hold the torch code, `scikit` what imports scikit-learn; neither is imported before
-something is built. How a stack is trained lives in `runner.engine`.
+`modules` and `losses` hold the torch code; `scikit`, `fitting` and `own_estimators` import scikit-learn; none
+is imported before something is built. How a stack is trained lives in `runner.engine`.
 """

@@ -20,7 +20,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from benchmarks import architecture, registry
 from benchmarks.architecture import Estimator, FitFailed, Skipped
-from benchmarks.architectures import scikit
+from benchmarks.architectures import fitting, own_estimators, scikit
 from benchmarks.architectures.estimators import ESTIMATORS, ScikitLearn, calibrated
 from benchmarks.architectures.reference import fit_multinomial
 from benchmarks.evaluation import kl, normalised
@@ -36,11 +36,11 @@ def fitted(name, task, n, seed=0, points=None, **values):
         estimator = replace(estimator, build=estimator.build.with_arguments(**values))
     x, y = training_data(task, 0, n)
     points = training_data(task, 1_000, 500)[0] if points is None else points
-    return scikit.fit(estimator, seed, x, y, task.classes)(points), points
+    return fitting.fit(estimator, seed, x, y, task.classes)(points), points
 
 
 def fit(found, x, y, classes=2, seed=0):
-    return scikit.fit(scikit.as_estimator("own", found), seed, x, y, classes)
+    return fitting.fit(own_estimators.as_estimator("own", found), seed, x, y, classes)
 
 
 def two_classes(n=60, seed=0, d=2):
@@ -67,12 +67,12 @@ def test_every_estimator_predicts_as_its_object_does(name):
     x, y = training_data(task, 0, 150)
     points = np.linspace(-2, 2, 50)[:, None]
     if estimator.calibration:
-        theirs = scikit._with_calibration(estimator.build(0), estimator.calibration, 5)
+        theirs = fitting._with_calibration(estimator.build(0), estimator.calibration, 5)
     else:
         theirs = estimator.build(0)
-    with scikit._quietly():
+    with fitting._quietly():
         q = theirs.fit(x, y).predict_proba(points)
-    np.testing.assert_allclose(np.exp(scikit.fit(estimator, 0, x, y, 3)(points)), q, atol=1e-9)
+    np.testing.assert_allclose(np.exp(fitting.fit(estimator, 0, x, y, 3)(points)), q, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_networks_logits_are_its_own(activation, scaled):
     network = MLPClassifier((7, 5), activation=activation, max_iter=30, random_state=0)
     model = make_pipeline(StandardScaler(), network) if scaled else network
     log_q = fit(model, x, y)(x)
-    with scikit._quietly():
+    with fitting._quietly():
         np.testing.assert_allclose(np.exp(log_q), model.fit(x, y).predict_proba(x), atol=1e-12)
 
 
@@ -184,7 +184,7 @@ def test_boosting_has_the_log_odds_of_its_trees():
     estimator = ESTIMATORS["histogram-gradient-boosting"]
     estimator = replace(estimator, build=estimator.build.with_arguments(learning_rate=2.0, max_iter=40))
     for labels, classes in ((np.arange(400) // 200, 2), (np.arange(400) // 134, 3)):
-        log_q = scikit.fit(estimator, 0, x, labels, classes)(x)
+        log_q = fitting.fit(estimator, 0, x, labels, classes)(x)
         scores = estimator.build(0).fit(x, labels).decision_function(x)
         scores = scores if classes == 3 else np.stack([np.zeros(400), scores], axis=1)
         assert np.abs(np.diff(scores)).max() > 12
@@ -211,7 +211,7 @@ def test_subclasses_answer_for_themselves():
 
 def test_k_is_the_root_of_n():
     x, y = two_classes(101)
-    q = np.exp(scikit.fit(ESTIMATORS["k-nearest-neighbours"], 0, x, y, 2)(x))
+    q = np.exp(fitting.fit(ESTIMATORS["k-nearest-neighbours"], 0, x, y, 2)(x))
     np.testing.assert_allclose(q * 11, np.round(q * 11), atol=1e-9)
     assert len(np.unique(np.round(q * 11))) > 5
     q = np.exp(fitted("k-nearest-neighbours", "moons-2d", 101, factor=0.2)[0])
@@ -256,7 +256,7 @@ def test_a_gaussian_process_fits_its_kernel():
 
 def test_predictions_in_chunks_are_predictions(monkeypatch):
     whole, _ = fitted("random-forest", "xor-2d", 200)
-    monkeypatch.setattr(scikit, "CHUNK", 7)
+    monkeypatch.setattr(fitting, "CHUNK", 7)
     pieces, points = fitted("random-forest", "xor-2d", 200)
     np.testing.assert_array_equal(pieces, whole)
     assert fitted("lda", "xor-2d", 200, points=points[:0])[0].shape == (0, 2)
@@ -280,10 +280,10 @@ def test_instances_are_copied_and_seeded_also_within():
     assert (same != other).any()
     assert not hasattr(model[-1], "estimators_")
     chosen = BaggingClassifier(DecisionTreeClassifier(random_state=7), random_state=7)
-    build = scikit.as_estimator("own", chosen).build
+    build = own_estimators.as_estimator("own", chosen).build
     assert build(1).get_params()["random_state"] == 1
     assert build(1).get_params()["estimator__random_state"] == 7
-    assert scikit.as_estimator("own", RandomForestClassifier).build(5).random_state == 5
+    assert own_estimators.as_estimator("own", RandomForestClassifier).build(5).random_state == 5
 
 
 # --- classes without examples ----------------------------------------------------------------------------
@@ -292,15 +292,15 @@ def test_instances_are_copied_and_seeded_also_within():
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_a_class_without_examples_has_probability_zero(name):
     x, y = two_classes(200)
-    log_q = scikit.fit(ESTIMATORS[name], 0, x, np.where(y == 1, 3, 1), 4)(x)
+    log_q = fitting.fit(ESTIMATORS[name], 0, x, np.where(y == 1, 3, 1), 4)(x)
     assert np.isneginf(log_q[:, [0, 2]]).all()
-    np.testing.assert_array_equal(log_q[:, [1, 3]], scikit.fit(ESTIMATORS[name], 0, x, y, 2)(x))
+    np.testing.assert_array_equal(log_q[:, [1, 3]], fitting.fit(ESTIMATORS[name], 0, x, y, 2)(x))
 
 
 @pytest.mark.parametrize("name", ["lda", "random-forest+isotonic", "gaussian-process"])
 def test_a_single_class_is_certain(name):
     x, _ = two_classes(4)
-    log_q = scikit.fit(ESTIMATORS[name], 0, x, np.full(4, 1), 3)(x)
+    log_q = fitting.fit(ESTIMATORS[name], 0, x, np.full(4, 1), 3)(x)
     np.testing.assert_array_equal(log_q, np.tile([-np.inf, 0.0, -np.inf], (4, 1)))
 
 
@@ -331,14 +331,14 @@ def test_calibration_needs_two_examples_of_each_class():
     x, y = two_classes(40)
     three = np.where(np.arange(40) < 1, 2, y)
     with pytest.raises(Skipped, match=r"sigmoid calibration needs 2 examples of each class .* class 2 has 1"):
-        scikit.fit(ESTIMATORS["random-forest+sigmoid"], 0, x, three, 3)
+        fitting.fit(ESTIMATORS["random-forest+sigmoid"], 0, x, three, 3)
     three = np.where(np.arange(40) < 2, 2, y)
-    assert scikit.fit(ESTIMATORS["random-forest+sigmoid"], 0, x, three, 3)(x).shape == (40, 3)
+    assert fitting.fit(ESTIMATORS["random-forest+sigmoid"], 0, x, three, 3)(x).shape == (40, 3)
 
 
 def test_platt_scaling_is_a_sigmoid_of_the_score_of_one_machine():
     x, y = two_classes(200)
-    log_q = scikit.fit(ESTIMATORS["svc-platt"], 0, x, y, 2)(x)
+    log_q = fitting.fit(ESTIMATORS["svc-platt"], 0, x, y, 2)(x)
     score = make_pipeline(StandardScaler(), SVC()).fit(x, y).decision_function(x)
     log_odds = log_q[:, 1] - log_q[:, 0]
     line = np.polyfit(score, log_odds, 1)
@@ -352,7 +352,7 @@ def test_platt_scaling_is_a_sigmoid_of_the_score_of_one_machine():
 def test_too_many_examples_are_skipped():
     x, y = two_classes(6_400)
     with pytest.raises(Skipped, match=r"^gaussian-process takes at most 1,280 examples, here are 6,400$"):
-        scikit.fit(ESTIMATORS["gaussian-process"], 0, x, y, 2)
+        fitting.fit(ESTIMATORS["gaussian-process"], 0, x, y, 2)
 
 
 class Foreign:
@@ -380,7 +380,7 @@ def test_anything_with_fit_and_predict_proba_will_do():
         np.testing.assert_allclose(np.exp(fit(found, x, y)(x)), np.tile([0.25, 0.75], (60, 1)))
     zeros = fit(answering(lambda x: np.tile([0.0, 1.0], (len(x), 1))), x, y)(x)
     np.testing.assert_array_equal(zeros, np.tile([-np.inf, 0.0], (60, 1)))
-    assert scikit.as_estimator("own", Foreign).description.startswith("Nothing of scikit-learn's")
+    assert own_estimators.as_estimator("own", Foreign).description.startswith("Nothing of scikit-learn's")
 
 
 def test_log_probabilities_alone_will_do():
@@ -445,8 +445,8 @@ def test_an_estimator_without_probabilities_says_what_is_needed():
     expected = "^expected an estimator with predict_proba or predict_log_proba, found RidgeClassifier without"
     with pytest.raises(FitFailed, match=expected):
         fit(RidgeClassifier(), x, y)(x)
-    twin = calibrated(scikit.as_estimator("ridge", RidgeClassifier()), "sigmoid")
-    assert np.isfinite(scikit.fit(twin, 0, x, y, 2)(x)).all()
+    twin = calibrated(own_estimators.as_estimator("ridge", RidgeClassifier()), "sigmoid")
+    assert np.isfinite(fitting.fit(twin, 0, x, y, 2)(x)).all()
 
 
 def test_infinite_logits_fail():
@@ -468,7 +468,7 @@ def test_labels_that_are_none_fail():
 def test_what_cannot_be_fitted_is_no_estimator():
     for found, kind in ((3, "int"), (int, "class int")):
         with pytest.raises(ValueError, match=rf"^own: expected .*, found {kind} without fit$"):
-            scikit.as_estimator("own", found)
+            own_estimators.as_estimator("own", found)
 
 
 def test_no_warning_is_shown(recwarn):
@@ -502,14 +502,14 @@ def test_an_argument_out_of_range_fails_with_the_librarys_words():
     x, y = two_classes()
     build = ScikitLearn("ensemble.RandomForestClassifier").with_arguments(n_estimators=-1)
     with pytest.raises(FitFailed, match="fit raised InvalidParameterError: The 'n_estimators' parameter"):
-        scikit.fit(Estimator("own", "", build), 0, x, y, 2)
+        fitting.fit(Estimator("own", "", build), 0, x, y, 2)
 
 
 def test_records_say_what_an_estimator_is():
     said = architecture.parameters(ESTIMATORS["quadratic-logistic-regression"])
     assert said["build"]["name"] == "linear_model.LogisticRegression" and said["build"]["degree"] == 2
     named = [
-        architecture.parameters(scikit.as_estimator("own", found))["build"]
+        architecture.parameters(own_estimators.as_estimator("own", found))["build"]
         for found in (GaussianNB, GaussianNB(), KNeighborsClassifier(3), KNeighborsClassifier(4))
     ]
     assert named[0] == "sklearn.naive_bayes.GaussianNB" and len(set(named)) == 4
@@ -524,10 +524,10 @@ def test_objects_within_have_no_address_in_records():
         def fit(self, x, y):
             return self
 
-    said = architecture.parameters(scikit.as_estimator("own", Own(inner=GaussianNB(), weight=print)))["build"]
-    again = architecture.parameters(scikit.as_estimator("own", Own(inner=GaussianNB(), weight=print)))[
-        "build"
-    ]
+    said, again = (
+        architecture.parameters(own_estimators.as_estimator("own", own))["build"]
+        for own in (Own(inner=GaussianNB(), weight=print), Own(inner=GaussianNB(), weight=print))
+    )
     assert said == again and " at 0x" not in said and "var_smoothing" in said
 
 

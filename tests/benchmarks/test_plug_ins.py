@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks import plug_ins, registry
 from benchmarks.architecture import Estimator, FitFailed, Network, Recipe, parameters
-from benchmarks.architectures import scikit
+from benchmarks.architectures import fitting, own_estimators
 from benchmarks.errors import UnknownName, in_one_line
 from benchmarks.plug_ins import ArchitectureError
 from runner import plan
@@ -170,7 +170,7 @@ def test_anything_with_fit_and_predict_proba_is_an_estimator(own, attribute, sha
     found = registry.architecture(f"{own}:{attribute}")
     assert isinstance(found, Estimator)
     x, y = np.zeros((3, 1)), np.array([0, 1, 0])
-    predict = scikit.fit(found, 0, x, y, 2)
+    predict = fitting.fit(found, 0, x, y, 2)
     np.testing.assert_allclose(np.exp(predict(np.zeros((2, 1))))[:, 0], share)
 
 
@@ -336,7 +336,7 @@ def test_an_estimator_whose_class_needs_arguments_fails_when_it_is_built(tmp_pat
     )
     found = registry.architecture(f"{path}:Needy")
     with pytest.raises(FitFailed, match="build raised TypeError"):
-        scikit.fit(found, 0, np.zeros((2, 1)), np.array([0, 1]), 2)
+        fitting.fit(found, 0, np.zeros((2, 1)), np.array([0, 1]), 2)
 
 
 # --- ids ----------------------------------------------------------------------------------------------------
@@ -433,7 +433,7 @@ def test_the_shared_generators_of_somebodys_code_are_seeded_and_left_as_they_wer
     state = np.random.get_state()[1].copy(), random.getstate()
     weights = [float(build(Network("n", "", make), 1, 2, seed).weight[0, 0].detach()) for seed in (0, 0, 1)]
     x, y = np.zeros((4, 1)), np.array([0, 1, 0, 1])
-    q = [scikit.fit(Estimator("e", "", lambda _: Guess()), seed, x, y, 2)(x)[0, 0] for seed in (0, 0, 1)]
+    q = [fitting.fit(Estimator("e", "", lambda _: Guess()), seed, x, y, 2)(x)[0, 0] for seed in (0, 0, 1)]
     for first, again, other in (weights, q):
         assert first == again != other
     assert (np.random.get_state()[1] == state[0]).all() and random.getstate() == state[1]
@@ -456,9 +456,9 @@ def test_the_recipe_of_somebodys_network_is_checked(recipe, words):
 
 def test_settings_of_an_instance_hold_no_address(own):
     found = make_pipeline(FunctionTransformer(np.sign), LogisticRegression(C=2.0))
-    said = parameters(scikit.as_estimator("e", found))["build"]
+    said = parameters(own_estimators.as_estimator("e", found))["build"]
     assert "0x" not in said and "C=2.0" in said and "sign" in said
-    weights = [scikit.as_estimator("e", QDA(priors=np.full(2000, value))) for value in (0.1, 0.2)]
+    weights = [own_estimators.as_estimator("e", QDA(priors=np.full(2000, value))) for value in (0.1, 0.2)]
     assert parameters(weights[0]) != parameters(weights[1])
 
 
@@ -467,7 +467,7 @@ def test_a_class_that_scikit_learn_cannot_clone_is_calibrated_too(own):
     rng = np.random.default_rng(0)
     x, y = rng.standard_normal((60, 1)), np.arange(60) % 2
     for estimator in (plain, calibrated):
-        q = np.exp(scikit.fit(estimator, 0, x, y, 2)(x))
+        q = np.exp(fitting.fit(estimator, 0, x, y, 2)(x))
         np.testing.assert_allclose(q, 0.5, atol=0.05)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks import registry
-from benchmarks.architectures import scikit
+from benchmarks.architectures import fitting
 from benchmarks.evaluation import evaluate
 from benchmarks.task import log_density, log_posterior, training_data
 from runner import pictures, plan, records
@@ -152,7 +152,7 @@ def test_many_inputs_are_drawn_on_their_components():
 def test_outputs_on_the_grid_are_what_an_estimator_says_there():
     (result,) = trials_of("logistic-regression", "moons-2d")
     task, estimator = registry.task("moons-2d"), registry.architecture("logistic-regression")
-    predict = scikit.fit(estimator, 0, *training_data(task, 0, 640), 2)
+    predict = fitting.fit(estimator, 0, *training_data(task, 0, 640), 2)
     assert result.curves[640].dtype == np.float16
     found = np.exp(result.curves[640].astype(np.float64))
     np.testing.assert_allclose(found, np.exp(predict(drawing("moons-2d").x)), atol=2e-4)
