@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from benchmarks.evaluation import Evaluation
-from benchmarks.task import Array, Task, qualified_name
+from benchmarks.identity import qualified_name
+from benchmarks.task import Array, Task
 
 if TYPE_CHECKING:
     from torch import nn

@@ -13,17 +13,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from benchmarks.identity import parameters
 from benchmarks.regions import Points, Rule, as_networks_see, atoms, region_weights
-from benchmarks.task import (
-    Array,
-    Task,
-    checked_log_joint,
-    checked_sample,
-    log_density,
-    logsumexp,
-    parameters,
-    seed_words,
-)
+from benchmarks.task import Array, Task, checked_log_joint, checked_sample, log_density, logsumexp, seed_words
 
 REPLICATES = 16
 DRAWS = 65_536  # of each replicate, so that all have 10,480 points in the sparsest 1 %

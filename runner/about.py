@@ -11,7 +11,7 @@ from benchmarks import facts, registry, verification
 from benchmarks.architecture import Arguments, Estimator, Module, Network, Recipe
 from benchmarks.architectures.estimators import ScikitLearn
 from benchmarks.architectures.recipes import limit
-from benchmarks.task import qualified_name
+from benchmarks.identity import qualified_name
 from runner import plan
 from runner.listing import HEADINGS
 from runner.records import evaluation_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import architecture as architectures
-from benchmarks import evaluation, registry
+from benchmarks import evaluation, identity, registry
 from benchmarks import task as tasks
 from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.errors import Refused
@@ -122,7 +122,7 @@ def described(name: str) -> dict[str, Any]:
     Registered tasks state a version and all that they are; a file may change without saying so.
     """
     task = registry.task(name)
-    spec: dict[str, Any] = {"task": tasks.parameters(task)}
+    spec: dict[str, Any] = {"task": identity.parameters(task)}
     ours = transforms.split(name)[0] in registry.TASKS
     return spec if ours else spec | {"fingerprint": fingerprint(task)}
 

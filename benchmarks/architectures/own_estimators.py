@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, clone
 
 from benchmarks.architecture import Estimator
-from benchmarks.task import FILE_MODULE, qualified_name
+from benchmarks.identity import qualified_name
+from benchmarks.task import FILE_MODULE
 
 
 def as_estimator(name: str, found: Any) -> Estimator:

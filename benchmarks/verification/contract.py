@@ -12,14 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.task import (
-    Array,
-    Stream,
-    Task,
-    checked_log_joint,
-    parameters,
-    training_data,
-)
+from benchmarks.identity import parameters
+from benchmarks.task import Array, Stream, Task, checked_log_joint, training_data
 from benchmarks.verification.case import Case, Finding, support
 
 AGREE = 1e-9  # relative to 1 + |log joint|, what linear algebra may round differently

@@ -12,16 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.architecture import Recipe
-from benchmarks.task import (
-    BLOCK,
-    Array,
-    Stream,
-    Task,
-    parameters,
-    seed_words,
-    train_log_posterior,
-    training_data,
-)
+from benchmarks.identity import parameters
+from benchmarks.task import BLOCK, Array, Stream, Task, seed_words, train_log_posterior, training_data
 
 FILE_BYTES = 2**19  # of examples in a file that others read
 HELD_OUT = 5  # one in so many examples of a training set

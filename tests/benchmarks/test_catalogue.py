@@ -12,7 +12,8 @@ import pytest
 from scipy import special, stats
 
 from benchmarks import registry
-from benchmarks.task import TaskError, conditional_parameters, log_density, log_posterior, parameters
+from benchmarks.identity import parameters
+from benchmarks.task import TaskError, conditional_parameters, log_density, log_posterior
 from benchmarks.tasks import dimensions, mixtures, shapes
 from benchmarks.tasks.dimensions import RandomMLP
 from benchmarks.tasks.mixture import Mixture

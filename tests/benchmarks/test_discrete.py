@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 
 from benchmarks.evaluation import evaluate
-from benchmarks.task import TaskError, conditional_parameters, log_posterior, parameters
+from benchmarks.identity import parameters
+from benchmarks.task import TaskError, conditional_parameters, log_posterior
 from benchmarks.tasks.discrete import TASKS, BinaryTrees, fair_trees, lagged
 
 BITS = TASKS["bits-d12"]

@@ -8,7 +8,8 @@ import pytest
 from scipy import stats
 from sklearn.datasets import load_digits
 
-from benchmarks.task import TaskError, log_posterior, parameters
+from benchmarks.identity import parameters
+from benchmarks.task import TaskError, log_posterior
 from benchmarks.tasks.fit_real_data import SOURCES, Settings, fit, log_likelihood
 from benchmarks.tasks.real_data import TASKS, mixture
 

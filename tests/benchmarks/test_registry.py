@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from benchmarks import registry
+from benchmarks.identity import parameters
 from benchmarks.registry import UnknownName
-from benchmarks.task import Task, TaskError, parameters, training_data
+from benchmarks.task import Task, TaskError, training_data
 from runner.cli import _spread
 from suites.suite import SuiteError, load, narrow, read
 

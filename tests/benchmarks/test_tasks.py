@@ -12,6 +12,7 @@ from scipy import integrate, stats
 
 from benchmarks import registry
 from benchmarks.evaluation import evaluate
+from benchmarks.identity import parameters
 from benchmarks.task import (
     BLOCK,
     Stream,
@@ -21,7 +22,6 @@ from benchmarks.task import (
     conditional_parameters,
     log_density,
     log_posterior,
-    parameters,
     training_data,
 )
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy import integrate, stats
 
-from benchmarks.task import TaskError, log_density, log_posterior, parameters, training_data
+from benchmarks.identity import parameters
+from benchmarks.task import TaskError, log_density, log_posterior, training_data
 from benchmarks.tasks.gaussian1d import TASKS as GAUSSIANS
 from benchmarks.tasks.mixture import Mixture
 from benchmarks.tasks.transforms import (
