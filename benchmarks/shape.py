@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.binning import Bins, Sorter, bin_starts
+from benchmarks.binning import Bins, Sorter
 from benchmarks.evaluation import Evaluation, kl
 from benchmarks.layout import at_class, most_probable
 from benchmarks.task import Array, logsumexp
@@ -127,18 +127,6 @@ def ece(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     gap = np.exp(at_class(evaluation.by_class, choice)) - confidence
     bins = _sorter(evaluation)(confidence, ECE_BINS)
     return {"ece": _value(bins.of_rules(np.abs(bins.sums(bins.weights * gap[bins.points]))))}
-
-
-def equal_mass_bins(key: Array, weights: Array, count: int) -> Array:
-    """Return the bin (n,) of each point when points are sorted by key into bins of equal mass.
-
-    Points with the same key are never parted, so that a constant q has one bin.
-    """
-    order = np.argsort(key, kind="stable")
-    starts, number, _ = bin_starts(key[order], weights[order], np.zeros(1, dtype=np.int64), count)
-    bins = np.empty(len(key), dtype=np.int64)
-    bins[order] = np.repeat(number, np.diff(starts, append=len(key)))
-    return bins
 
 
 # --- crossings: where the most probable class changes along a line ----------------------------------------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary, contenders
 from reports.ranking.measures import GAP
-from reports.ranking.pairs import OVERALL_NAME
 from reports.ranking.ranks import Separation
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
-from reports.trials import largest_budget, listed, names
-from reports.words import at
+from reports.trials import OVERALL_NAME, at_last, largest_budget, listed, names
+from reports.words import at, joined
 
+_some = partial(joined, most=4)  # rows in a sentence
 LIMIT = 0.01  # of a value, above which its integration error is worth a word
 MEASURED = (("gaps", "information_gap", "all"), ("sparse KLs", "expected_kl", "sparse99"))
 MEASURE = (
@@ -34,7 +35,7 @@ def headline(results: Results, summary: Summary) -> list[str]:
     """Sentences: the best architecture, who can't be told from it, and what failed."""
     budget = largest_budget(results)
     table = summary.leaderboard
-    now = table[(table["budget"] == budget) & (table["task"] == OVERALL_NAME)]
+    now = at_last(results, table)
     ranked = now[now["rank"].notna() & (now["kind"] != "reference")]
     own = contenders(results, ranked)
     exact = ranked.loc[~ranked.index.isin(own.index), "architecture"].tolist()
@@ -42,7 +43,7 @@ def headline(results: Results, summary: Summary) -> list[str]:
     if exact:
         learns, is_ = ("learns", "is") if len(exact) == 1 else ("learn", "are")
         sentences.append(
-            f"{_list(exact)} {learns} from exact posteriors, not labels, and {is_} left out of this."
+            f"{_some(exact)} {learns} from exact posteriors, not labels, and {is_} left out of this."
         )
     return [*sentences, *_failures(results, summary)]
 
@@ -138,7 +139,10 @@ def _certainty(rivals: _Rivals, separation: Separation | None) -> list[str]:
     of = f" over {rivals.tests} pairs" if rivals.tests > 1 else ""
     test = "paired t-test" + (f", Holm{of}" if of else "")
     if rivals.level:
-        return [f"{_list(rivals.level)} can't be told from it ({test}).", *_needed(rivals, separation)]
+        return [
+            f"{_some(rivals.level)} can't be told from it ({test}).",
+            *_needed(rivals, separation),
+        ]
     if rivals.nearest is None:
         return []
     pair = rivals.nearest
@@ -187,25 +191,18 @@ def _failures(results: Results, summary: Summary) -> list[str]:
     if failed:
         counts = "it counts against its row's rank" if failed == 1 else "they count against their rows' ranks"
         sentences.append(f"{failed} of {total} trials failed; {counts}.")
-    now = table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
+    now = at_last(results, table)
     endless = now[(now["information_gap"] == math.inf) & (now["kind"] != "reference")][
         "architecture"
     ].tolist()
     if endless:
-        sentences.append(f"The gap of {_list(endless)} is infinite.")
+        sentences.append(f"The gap of {_some(endless)} is infinite.")
     skipped = list(dict.fromkeys(last.loc[last["skipped"] > 0, "architecture"]))
     if skipped:
         verbs = ("is", "has") if len(skipped) == 1 else ("are", "have")
-        sentences.append(f"{_list(skipped)} {verbs[0]} skipped at this budget and {verbs[1]} no rank.")
+        sentences.append(f"{_some(skipped)} {verbs[0]} skipped at this budget and {verbs[1]} no rank.")
     expected = int(results.suite["seeds"]) * len(names(results)[0])
     short = now[(now["total"] < expected) & (now["kind"] != "reference")]["architecture"].tolist()
     if short:
-        sentences.append(f"Not run, or only in part: {_list(short)}.")
+        sentences.append(f"Not run, or only in part: {_some(short)}.")
     return sentences
-
-
-def _list(words: list[str], most: int = 4) -> str:
-    shown = [str(word) for word in words]
-    if len(shown) > most:
-        shown = [*shown[: most - 1], f"{len(shown) - most + 1} others"]
-    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"

@@ -18,13 +18,13 @@ from reports.ranking.boards import KEYS, board
 from reports.ranking.measured import measured, measured_overall
 from reports.ranking.measures import BOARD, GAP, Measure
 from reports.ranking.ordering import CriticalDifference
-from reports.ranking.pairs import OVERALL_NAME, pair_table
+from reports.ranking.pairs import pair_table
 from reports.ranking.ranks import Separation, critical_differences, seed_counts, separation
 from reports.results import Results
 from reports.sections.exponents import exponents
 from reports.sections.labels import Share, label_shares, share_rows
 from reports.sections.spread import spread_rows
-from reports.trials import CELL, in_order, largest_budget, names, shown, told, trials
+from reports.trials import CELL, OVERALL_NAME, at_last, in_order, largest_budget, names, shown, told, trials
 
 COLUMNS = (
     "budget", "task", "rank", "architecture", "kind", "information_gap", "low", "high", "error",
@@ -132,8 +132,8 @@ def _measured(
 
 def _separation(results: Results, gaps: pd.DataFrame, arranged: Blocks) -> Separation | None:
     budget = largest_budget(results)
-    now = gaps[(gaps["budget"] == budget) & (gaps["task"] == OVERALL_NAME) & gaps["rank"].notna()]
-    top = contenders(results, now)["architecture"].tolist()[:2]
+    now = at_last(results, gaps)
+    top = contenders(results, now[now["rank"].notna()])["architecture"].tolist()[:2]
     return separation(arranged, budget, *top) if len(top) == 2 else None
 
 

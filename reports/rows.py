@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +11,8 @@ import pandas as pd
 from reports import numbers
 from reports.derived import TARGETS
 from reports.leaderboard import Summary
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
-from reports.trials import is_reference, largest_budget, names
+from reports.trials import OVERALL_NAME, budgets_of, is_reference, largest_budget, names
 
 SKIPPED = "skipped"
 
@@ -94,7 +92,7 @@ def by_budget(results: Results, summary: Summary, digits: int = 3) -> list[tuple
     table = table[table["task"] == OVERALL_NAME]
     found = {(row["architecture"], row["budget"]): row for row in table.astype(object).to_dict("records")}
     order = table.loc[table["budget"] == largest_budget(results), "architecture"]
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     return [
         (
             name,
@@ -180,7 +178,7 @@ def _measured(summary: Summary, measure: str) -> pd.DataFrame:
 
 
 def _targets(results: Results, row: dict[Any, Any]) -> tuple[str, ...]:
-    budgets: Sequence[int] = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     gap = _float(row, "information_gap")
     texts = []
     for target in TARGETS:

@@ -13,6 +13,7 @@ from reports.ranking.measures import BOARD
 from reports.results import Results
 
 CELL = ("task", "architecture", "budget")
+OVERALL_NAME = "overall"
 
 # What tables read, out of some forty (metric, region) pairs.
 MEASURES: Mapping[tuple[str, str], str] = {
@@ -154,9 +155,19 @@ def _place(column: pd.Series, places: Mapping[str, int] | None) -> pd.Series:
     return pd.Series(ranks[column.cat.codes], index=column.index)
 
 
+def budgets_of(results: Results) -> list[int]:
+    """The suite's budgets in examples, from small to large."""
+    return sorted(int(budget) for budget in results.suite["budgets"])
+
+
 def largest_budget(results: Results) -> int:
     """The budget that pages show: the suite's largest, in examples."""
-    return max(int(budget) for budget in results.suite["budgets"])
+    return budgets_of(results)[-1]
+
+
+def at_last(results: Results, table: pd.DataFrame) -> pd.DataFrame:
+    """A table's rows over all tasks at the largest budget."""
+    return table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
 
 
 def missing(value: object) -> bool:

@@ -1,8 +1,8 @@
-"""Words that depend on a run's protocol."""
+"""Words that sentences and headings share: most depend on a run's protocol."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -36,6 +36,14 @@ def in_batches(suite: Mapping[str, Any], budget: int) -> str:
     """The same behind a budget: ` (10 mini-batches)`; empty where it doesn't amount to any number of them."""
     count = batches(suite, budget)
     return f" ({count:,} mini-batch{'' if count == 1 else 'es'})" if count else ""
+
+
+def joined(names: Sequence[str], most: int | None = None) -> str:
+    """Names in a sentence: `a, b and c`; beyond `most` the others are counted."""
+    shown = [str(name) for name in names]
+    if most is not None and len(shown) > most:
+        shown = [*shown[: most - 1], f"{len(shown) - most + 1} others"]
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
 
 
 def fixed(suite: Mapping[str, Any]) -> bool:

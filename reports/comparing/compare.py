@@ -14,10 +14,10 @@ from reports.ranking.blocks import Blocks, blocks
 from reports.ranking.measured import OVERALL, centres
 from reports.ranking.measures import GAP, Measure
 from reports.ranking.paired import ALPHA, holm, seeds_to_separate
-from reports.ranking.pairs import OVERALL_NAME, pair_table
+from reports.ranking.pairs import pair_table
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, grouped_geometric_mean
-from reports.trials import is_reference, listed, names, trials
+from reports.trials import OVERALL_NAME, is_reference, listed, names, trials
 
 NAN = float("nan")
 

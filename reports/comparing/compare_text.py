@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict
 
 from reports import numbers
@@ -12,9 +11,9 @@ from reports.comparing.compare import Comparison, Line, Trouble
 from reports.numbers import plural
 from reports.plain import WIDTH, aligned, markdown, pipe_table, plain_value, printable, wrapped
 from reports.ranking.paired import ALPHA
-from reports.ranking.pairs import OVERALL_NAME
 from reports.statistics import FEWEST_SEEDS
-from reports.words import at
+from reports.trials import OVERALL_NAME
+from reports.words import at, joined
 
 NAN = float("nan")
 FAMILY = (
@@ -112,7 +111,7 @@ def _tasks(found: Comparison) -> list[str]:
     told = [line for line in lines if line.better and line.better != sign]
     if told:
         names = (found.first, found.second)
-        single = _list([f"{names[line.better < 0]} on {line.task}" for line in told])
+        single = joined([f"{names[line.better < 0]} on {line.task}" for line in told])
         lead = "It doesn't hold on every task: better there is" if sign else "On single tasks, better is"
         return [f"{lead} {single}."]
     if not sign:
@@ -141,10 +140,6 @@ def _trouble(found: Comparison, name: str, trouble: Trouble) -> list[str]:
     larger = "the larger of " if found.measure.failed else ""
     whose = "worst of its task" if found.measure.failed else "worst of any row on its task"
     return [f"{trouble.failed} of {total} of {name} failed{why} and {counts} {larger}{least}{whose}."]
-
-
-def _list(words: Sequence[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def heading(found: Comparison) -> str:

@@ -12,10 +12,9 @@ from reports.comparing.diff_cells import ONE_SIDED, absent, chosen, is_paired, l
 from reports.ranking.blocks import SAME
 from reports.ranking.measures import GAP, Measure
 from reports.ranking.paired import ALPHA, holm, paired_t
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, LEVEL, geometric_mean, log
-from reports.trials import names
+from reports.trials import OVERALL_NAME, names
 
 SMALLEST_RATIO = 1.1
 REFERENCE_RATIO = 1.01  # a reference row learns nothing: more than this is another way of measuring

@@ -13,8 +13,7 @@ from reports.figures.leaderboard import overall
 from reports.figures.ranked_axis import mean_ranks
 from reports.numbers import plural
 from reports.pages.page import Chart, Run
-from reports.ranking.pairs import OVERALL_NAME
-from reports.trials import largest_budget, names
+from reports.trials import at_last, largest_budget, names
 from reports.words import of
 
 MOST_NUMBERED = 14  # rows, beyond which cells are too small for a number
@@ -26,7 +25,7 @@ def contests(run: Run) -> tuple[Chart, ...]:
     """Win rates and mean ranks; none where too few seeds were run to tell rows apart."""
     budget = largest_budget(run.results)
     frame = run.summary.pairs["gap"]
-    frame = frame[(frame["budget"] == budget) & (frame["task"] == OVERALL_NAME)]
+    frame = at_last(run.results, frame)
     critical = run.summary.critical.get(budget)
     if critical is None or not (frame["holm"].notna() | (frame["better"] != "")).any():
         return ()

@@ -10,9 +10,8 @@ from reports.figures.keys import Key, key_of
 from reports.figures.lines import beyond, line_chart
 from reports.numbers import number
 from reports.pages.page import Chart, Run
-from reports.ranking.pairs import OVERALL_NAME
 from reports.statistics import grouped_geometric_mean
-from reports.trials import largest_budget, names
+from reports.trials import OVERALL_NAME, budgets_of, largest_budget, names
 from reports.words import at, axis
 
 STRONG_ROWS = 6  # as many as there are hues
@@ -128,7 +127,7 @@ def limit(run: Run) -> pd.Series:
     tasks = names(run.results)[0]
     table = run.results.tasks.loc[tasks]
     k, information = table["parameters"].astype(float), table["information"].astype(float)
-    budgets = sorted(int(budget) for budget in run.results.suite["budgets"])
+    budgets = budgets_of(run.results)
     if k.isna().any() or not tasks:
         return pd.Series(dtype=float)
     seen = run.summary.cells["distinct"].groupby(level="budget").max().reindex(budgets)

@@ -13,7 +13,7 @@ from reports.charts import decades
 from reports.pages.page import Run
 from reports.ranking.measures import BOARD, GAP, Measure
 from reports.rows import SKIPPED, Cell, Row, board
-from reports.trials import largest_budget, names
+from reports.trials import budgets_of, largest_budget, names
 from reports.words import at, in_batches
 
 SHADES = 6
@@ -77,7 +77,8 @@ def boards(run: Run) -> Boards:
     """Every measure's rows at every budget."""
     return {
         measure.key: {
-            budget: board(run.results, run.summary, 3, budget, measure.key) for budget in _budgets(run)
+            budget: board(run.results, run.summary, 3, budget, measure.key)
+            for budget in budgets_of(run.results)
         }
         for measure in BOARD
     }
@@ -105,7 +106,7 @@ def script(run: Run, found: Boards) -> str:
     plain = {
         "measure": BOARD[0].key,
         "budget": str(largest_budget(run.results)),
-        "at": {str(budget): at(run.results.suite, budget) for budget in _budgets(run)},
+        "at": {str(budget): at(run.results.suite, budget) for budget in budgets_of(run.results)},
         "measures": measures,
     }
     return f"window.posteriorBoard={json.dumps(plain, separators=(',', ':'), allow_nan=False)};\n"
@@ -121,7 +122,8 @@ def choices(run: Run) -> list[tuple[str, str, bool]]:
     """Budgets to choose from: (value, text, is the one shown first)."""
     suite, largest = run.results.suite, largest_budget(run.results)
     return [
-        (str(budget), f"{budget:,}{in_batches(suite, budget)}", budget == largest) for budget in _budgets(run)
+        (str(budget), f"{budget:,}{in_batches(suite, budget)}", budget == largest)
+        for budget in budgets_of(run.results)
     ]
 
 
@@ -182,10 +184,6 @@ def _scale(tables: list[list[Row]]) -> tuple[list[float], list[float]]:
     """Axes of the bars and of the shades: those of all budgets, so that they stay where they are."""
     ranked = [row for rows in tables for row in rows if not row.reference]
     return gap_axis([row.score for row in ranked]), gap_axis([cell for row in ranked for cell in row.tasks])
-
-
-def _budgets(run: Run) -> list[int]:
-    return sorted(int(budget) for budget in run.results.suite["budgets"])
 
 
 def gap_axis(cells: list[Cell]) -> list[float]:

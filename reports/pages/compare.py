@@ -15,9 +15,8 @@ from reports.figures.ratio_bars import reach
 from reports.pages.page import Page, Run, architecture_path
 from reports.ranking.measures import GAP
 from reports.ranking.paired import ALPHA
-from reports.ranking.pairs import OVERALL_NAME
 from reports.render import csv_text
-from reports.trials import largest_budget, names
+from reports.trials import at_last, largest_budget, names
 from reports.words import at
 
 DATA, CSV = "data/compare.js", "data/pairs.csv"
@@ -29,7 +28,7 @@ def page(run: Run) -> Page:
     results, table = run.results, run.summary.pairs[GAP.key]
     order = _order(run)
     found = compare_all(results, run.summary.trials, GAP, table)
-    last = table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
+    last = at_last(results, table)
     adjusted = {(row["a"], row["b"]): float(row["holm"]) for row in last.to_dict("records")}
     values = {
         "at": at(results.suite, largest_budget(results)),
@@ -47,7 +46,7 @@ def page(run: Run) -> Page:
 def _order(run: Run) -> list[str]:
     """Learned rows, best first, those without a rank last."""
     table = run.summary.leaderboard
-    now = table[(table["budget"] == largest_budget(run.results)) & (table["task"] == OVERALL_NAME)]
+    now = at_last(run.results, table)
     learned = names(run.results)[1]
     return [str(name) for name in now["architecture"] if name in learned]
 

@@ -18,7 +18,7 @@ from reports.rows import board as board_rows
 from reports.rows import by_budget, by_target
 from reports.sections.parts import sections
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
-from reports.trials import largest_budget, names
+from reports.trials import budgets_of, largest_budget, names
 from reports.words import at, batches, fixed, learned
 
 CENTRES = (
@@ -29,7 +29,7 @@ CENTRES = (
 
 def table_context(results: Results, summary: Summary) -> dict[str, Any]:
     """What both the page and the Markdown file show: headline, tables, method."""
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     rows, gaps, tasks = board_rows(results, summary), by_budget(results, summary), names(results)[0]
     targets = [f"{target:g}" for target in TARGETS]
     return {

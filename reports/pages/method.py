@@ -14,8 +14,8 @@ from reports.method.mathml import formula, over, sub, under, words
 from reports.method.sources import SOURCES
 from reports.pages.leaderboard import interval_method
 from reports.pages.page import Page, Run, architecture_path, task_path
-from reports.results import Results
-from reports.trials import kind, missing, names
+from reports.sections.exact import exact
+from reports.trials import budgets_of, kind, missing, names
 from reports.words import batches, fixed
 
 COVERAGE = Path(__file__).parents[1] / "coverage.csv"
@@ -34,7 +34,7 @@ RANKS = formula("1 + B <= rank <= R - W", "1 + B ≤", words("rank"), "≤ R −
 def page(run: Run) -> Page:
     """Return the method page of a run."""
     results = run.results
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     derived = run.summary.derived
     known = {*results.records["metric"], *results.records["region"], *derived["metric"]}
     values = {
@@ -48,7 +48,7 @@ def page(run: Run) -> Page:
         "fixed": fixed(results.suite),
         "estimators": any(kind(results, name) == "estimator" for name in names(results)[1]),
         "integration": integration_error(results),
-        "task_rows": _tasks(results),
+        "task_rows": exact(results),
         "architectures": len(names(results)[1]),
         "facts": list(_facts(results.manifest)),
         "sources": SOURCES,
@@ -74,26 +74,6 @@ def coverage(path: Path) -> list[dict[str, str]]:
         }
         for row in rows
     ]
-
-
-def _tasks(results: Results) -> list[dict[str, str]]:
-    shown = {"entropy": 4, "bayes_error": 4, "information": 4}
-    rows = []
-    for name in names(results)[0]:
-        row: dict[Any, Any] = results.tasks.loc[[name]].to_dict("records")[0]
-        texts = {key: numbers.number(float(row[key]), digits) for key, digits in shown.items()}
-        counts = {key: _count(row.get(key)) for key in ("features", "classes", "crossings", "parameters")}
-        words = {key: _text(row.get(key)) for key in ("description", "method")}
-        rows.append({"name": name, **words, **texts, **counts})
-    return rows
-
-
-def _count(value: Any) -> str:
-    return numbers.BLANK if missing(value) else numbers.count(float(value))
-
-
-def _text(value: object) -> str:
-    return "" if missing(value) else str(value)
 
 
 def _facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:

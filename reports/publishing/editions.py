@@ -11,10 +11,9 @@ from typing import Any
 from reports.headline import headline
 from reports.leaderboard import Summary
 from reports.pages.page import slug
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Row, board
-from reports.trials import largest_budget, names, told
+from reports.trials import OVERALL_NAME, largest_budget, names, told
 
 SHARED = "static"  # the site's folder of style and scripts, which no suite may have
 LONG_AGO = datetime.min.replace(tzinfo=UTC)

@@ -13,7 +13,7 @@ from reports.ranking.measured import counted
 from reports.ranking.measures import Measure
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS, log
-from reports.trials import names
+from reports.trials import budgets_of, names
 
 SAME = 1e-12  # a log-ratio below this is rounding
 _Numbers = NDArray[np.float64]
@@ -92,7 +92,7 @@ def blocks(
     learned: rows that `measured.counted` holds a failed trial to, by default all of the results.
     """
     tasks, rows, _ = names(results)
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     seeds = sorted(set(frame.index.get_level_values("seed")))
     grid = pd.MultiIndex.from_product(
         [tasks, rows, budgets, seeds], names=["task", "architecture", "budget", "seed"]

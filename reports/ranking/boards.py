@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from reports.ranking.pairs import OVERALL_NAME
 from reports.ranking.ranks import RANK_COLUMNS, ranks
 from reports.results import Results
-from reports.trials import kind, names
+from reports.trials import OVERALL_NAME, kind, names
 
 BOARD_COLUMNS = (
     "budget", "task", "architecture", "kind", "value", "low", "high", "error", "rank", "rank_low",

@@ -11,8 +11,8 @@ from reports.ranking.measures import Measure
 from reports.ranking.paired import ALPHA, holm, paired_t, sign_flip
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
+from reports.trials import OVERALL_NAME
 
-OVERALL_NAME = "overall"
 PAIR_COLUMNS = (
     "budget", "task", "a", "b", "seeds", "ratio", "low", "high", "p", "flip", "holm", "wins", "better",
 )  # fmt: skip

@@ -12,8 +12,8 @@ import pandas as pd
 from reports.ranking.blocks import Blocks
 from reports.ranking.ordering import CriticalDifference, critical_difference, letters, rank_intervals
 from reports.ranking.paired import ALPHA, seeds_to_separate
-from reports.ranking.pairs import OVERALL_NAME
 from reports.statistics import FEWEST_SEEDS
+from reports.trials import OVERALL_NAME
 
 RANK_COLUMNS = ("budget", "task", "architecture", "rank_low", "rank_high", "letters")
 

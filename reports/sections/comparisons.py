@@ -11,14 +11,13 @@ import numpy as np
 
 from reports import numbers
 from reports.leaderboard import Summary
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.sections.labels import Share
 from reports.sections.means import Means, arithmetic_means
 from reports.sections.parts import Block, Entry, Line, Section, Table, entry, reasons
 from reports.sections.spread import MLE
 from reports.sections.variants import calibration_pairs
-from reports.trials import largest_budget, names, told
+from reports.trials import OVERALL_NAME, budgets_of, largest_budget, names, told
 from reports.words import at, of
 
 BOUNDED = {"tv": "total variation", "excess_brier": "excess Brier", "infinite_mass": "mass excluded"}
@@ -108,7 +107,7 @@ def variance(results: Results, summary: Summary) -> Section | None:
 def labels(results: Results, summary: Summary) -> Section | None:
     """What labels cost: per task at the largest budget, and over budgets."""
     budget, tasks = largest_budget(results), names(results)[0]
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     found = {(share.task, share.architecture, share.budget): share for share in summary.shares}
     rows = ordered(list(dict.fromkeys(share.architecture for share in summary.shares)), summary, budget)
     if not rows:

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from reports.results import Results
 from reports.sections.variants import soft_label_pairs
 from reports.statistics import FEWEST_SEEDS, t_quantile
-from reports.trials import names
+from reports.trials import budgets_of, names
 
 METRIC = "label_noise_share"
 
@@ -41,7 +41,7 @@ def label_shares(results: Results, frame: pd.DataFrame, table: pd.DataFrame) -> 
 
     frame: from `trials`; table: from `cells`. Means over seeds are arithmetic.
     """
-    budgets = sorted(int(budget) for budget in results.suite["budgets"])
+    budgets = budgets_of(results)
     return [
         _share((task, labelled, budget), soft, frame, table)
         for labelled, soft in soft_label_pairs(results)

@@ -14,14 +14,13 @@ from reports.derived import TARGETS
 from reports.failures import Failure
 from reports.leaderboard import Summary
 from reports.ranking.measures import GAP
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, Row, board, by_budget, by_target
 from reports.sections.comparisons import mean_entry, split
 from reports.sections.means import Means, arithmetic_means
 from reports.sections.parts import Block, Entry, Line, Table
 from reports.sections.variants import neighbours
-from reports.trials import largest_budget, names
+from reports.trials import OVERALL_NAME, at_last, budgets_of, largest_budget, names
 from reports.words import at
 
 MEASURES = {
@@ -67,7 +66,7 @@ class Everyone:
     @property
     def budgets(self) -> list[int]:
         """The suite's budgets, in examples, from small to large."""
-        return sorted(int(budget) for budget in self.results.suite["budgets"])
+        return budgets_of(self.results)
 
     @property
     def ranked(self) -> list[str]:
@@ -94,7 +93,7 @@ def everyone(results: Results, summary: Summary) -> Everyone:
     derived = summary.derived
     spread = derived[(derived["budget"] == budget) & derived["metric"].isin(["bias", "variance"])]
     pairs = summary.pairs[GAP.key]
-    tested = pairs[(pairs["budget"] == budget) & (pairs["task"] == OVERALL_NAME)].to_dict("records")
+    tested = at_last(results, pairs).to_dict("records")
     metrics = [*MEASURES, *(f"{name}_ovr" for name in ONE_AGAINST_THE_REST)]
     return Everyone(
         results,

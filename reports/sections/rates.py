@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from reports import numbers
 from reports.leaderboard import Summary
-from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.rows import Cell, overall_cells
 from reports.sections.parts import Block, Entry, Line, Section, Table
 from reports.sections.variants import learning_rate_groups
-from reports.trials import largest_budget
+from reports.trials import at_last, largest_budget
 from reports.words import of
 
 NOTE = (
@@ -121,7 +120,7 @@ def _entry(cell: Cell, place: int | None, best: bool = False) -> Entry:
 def _places(results: Results, summary: Summary) -> dict[str, int]:
     """Overall rank of every ranked row at the largest budget."""
     table = summary.leaderboard
-    now = table[(table["budget"] == largest_budget(results)) & (table["task"] == OVERALL_NAME)]
+    now = at_last(results, table)
     ranked = now[now["rank"].notna()]
     return dict(zip(ranked["architecture"], ranked["rank"].astype(int), strict=True))
 

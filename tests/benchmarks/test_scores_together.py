@@ -2,13 +2,14 @@
 
 import numpy as np
 import pytest
+from bins import equal_mass_bins
 
 from benchmarks import registry
 from benchmarks.binning import Sorter
 from benchmarks.evaluation import Evaluation, evaluate, normalised
 from benchmarks.metrics import score, scores
 from benchmarks.regions import Averages, Rule
-from benchmarks.shape import calibration_split, crossing_measures, ece, equal_mass_bins, split_by_class
+from benchmarks.shape import calibration_split, crossing_measures, ece, split_by_class
 
 SHAPES = (calibration_split, split_by_class, crossing_measures, ece)
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from bins import equal_mass_bins
 from models import with_odds
 
 from benchmarks import registry
@@ -11,7 +12,6 @@ from benchmarks.shape import (
     calibration_split,
     crossing_measures,
     crossings,
-    equal_mass_bins,
     split_by_class,
 )
 
