@@ -116,7 +116,7 @@ def _alone(chart: Chart, figure: Figure) -> str:
 @lru_cache(maxsize=1)
 def bundle() -> str:
     """Vega, Vega-Lite and vega-embed as one script, from vl-convert; it takes a second, so it is kept."""
-    path = _cache() / f"vega-{version('vl-convert-python')}.js"
+    path = cache_folder() / f"vega-{version('vl-convert-python')}.js"
     try:
         return path.read_text(encoding="utf-8")
     except OSError:
@@ -134,7 +134,8 @@ def bundle() -> str:
     return text
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
+    """The folder of `benchmarks.sampling.cache_folder`, which nothing here may import."""
     own = os.environ.get("POSTERIOR_BENCH_CACHE")
     if own:
         return Path(own)

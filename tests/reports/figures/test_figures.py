@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import rankdata
 
+from benchmarks import sampling
 from reports.charts import LIMIT, line_styles
 from reports.figures import leaderboard as figures
 from reports.figures import svg
@@ -340,3 +341,13 @@ def _without_values(part):
             yield from _without_values(value)
     elif isinstance(part, str):
         yield part
+
+
+@pytest.mark.parametrize("variable", ["POSTERIOR_BENCH_CACHE", "XDG_CACHE_HOME", "HOME"])
+def test_the_bundle_is_kept_where_samples_are(monkeypatch, tmp_path, variable):
+    """Reports may not import the benchmarks' cache folder, so there are two functions of it."""
+    for name in ("POSTERIOR_BENCH_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path))
+    assert tmp_path in (svg.cache_folder(), *svg.cache_folder().parents)
+    assert svg.cache_folder() == sampling.cache_folder()
