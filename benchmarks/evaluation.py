@@ -162,7 +162,7 @@ class Evaluation:
 
 
 def expectation(values: Array, weights: Array) -> Array:
-    """Return the weighted sum over the last axis of values and weights, which broadcast.
+    """Return the weighted sums (...) over the last axis of values and weights, (..., n), which broadcast.
 
     Points without weight don't count, whatever the value there. NumPy's own summation is used instead of
     a matrix product because its result never depends on how many rows are summed beside each other.
@@ -190,7 +190,7 @@ def representatives(evaluation: Evaluation) -> tuple[Array, Array]:
 
 
 def kl(log_p: Array, log_q: Array) -> Array:
-    """Return KL(p || q) at each point, over the last axis, in nats; infinite where q is 0 and p isn't."""
+    """Return KL(p || q) at each point in nats, (...), of logs (..., k); infinite where q is 0 and p isn't."""
     p = np.exp(log_p)
     with np.errstate(invalid="ignore"):
         return over_classes(np.sum, np.where(p > 0, p * (log_p - log_q), 0.0))
@@ -250,5 +250,5 @@ def corrected(task: Task, evaluation: Evaluation, log_q: Array) -> Array:
 
 
 def normalised(log_q: Array) -> Array:
-    """Return log probabilities whose exponentials sum to 1 over the last axis."""
+    """Return log probabilities (..., k) whose exponentials sum to 1 over the last axis."""
     return np.asarray(log_q - logsumexp(log_q)[..., None])

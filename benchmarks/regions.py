@@ -109,7 +109,7 @@ class Cells(NamedTuple):
 
 
 def as_networks_see(x: Array) -> Array:
-    """Return x rounded to float32, as float64: the points where a network and the exact posterior meet."""
+    """Return x (n, d) rounded to float32, as float64: where a network and the exact posterior meet."""
     return x.astype(np.float32).astype(np.float64)
 
 

@@ -34,13 +34,20 @@ class Task(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What suites, records and pages call it."""
+
     @property
-    def version(self) -> int: ...  # noqa: D102
+    def version(self) -> int:
+        """A whole number that grows whenever the task's numbers change, and its results with them."""
+
     @property
-    def features(self) -> int: ...  # noqa: D102
+    def features(self) -> int:
+        """Number of inputs."""
+
     @property
-    def classes(self) -> int: ...  # noqa: D102
+    def classes(self) -> int:
+        """Number of classes; labels are 0, 1, ... classes - 1."""
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draw n labelled examples: x (n, features) float64 and y (n,) int64."""
@@ -66,7 +73,7 @@ def over_classes(reduce: Callable[..., Any], a: Array) -> Array:
 
 
 def logsumexp(a: Array) -> Array:
-    """Return log(sum(exp(a))) along the last axis, -inf where all terms are -inf.
+    """Return log(sum(exp(a))) of a (..., k) along the last axis, -inf where all terms are -inf.
 
     scipy.special's does the same, but importing scipy takes longer than `runner list` may.
     """
@@ -116,7 +123,10 @@ def bayes_rule(log_joint: Array) -> Array:
 
 
 def checked_log_joint(task: Task, x: Array) -> Array:
-    """Return `task.log_joint(x)` after checking it against the contract; raises TaskError."""
+    """Return `task.log_joint(x)` in nats, (n, classes), after checking it against the contract.
+
+    x (n, features). Raises TaskError where it has another shape or dtype, or NaN, or where it raises.
+    """
     joint = _called(task, "log_joint", x)
     expected = (len(x), task.classes)
     if _kind(joint) != f"float64 {expected}":
@@ -279,7 +289,7 @@ class Stream:
         return _joined(xs), _joined(ys)
 
     def skip(self, n: int) -> None:
-        """Go on behind the next n examples; whole blocks of them aren't drawn. Raises TaskError."""
+        """Go on behind the next n examples, without drawing whole blocks of them; raises TaskError."""
         beyond = n - len(self._y)
         if beyond <= 0:
             self._x, self._y = self._x[n:], self._y[n:]
