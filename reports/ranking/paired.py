@@ -1,4 +1,4 @@
-"""Are two rows different, seed by seed? Tests of paired differences, and how many of them to believe."""
+"""Whether two rows differ, seed by seed: tests of paired differences, and how many of them to believe."""
 
 from __future__ import annotations
 
