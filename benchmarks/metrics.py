@@ -156,7 +156,19 @@ def rounded(evaluation: Evaluation, log_q: Array) -> tuple[Array, float]:
 
 
 def score(evaluation: Evaluation, log_q: Array) -> list[Score]:
-    """Return every measure of one model with its integration error, from log q (n, k) at the points."""
+    """Return every measure of one model with its integration error, from log q (n, k) at the points.
+
+    >>> from benchmarks import registry
+    >>> from benchmarks.evaluation import evaluate, normalised
+    >>> evaluation = evaluate(registry.task("gauss-separated"))
+    >>> unsure = normalised(0.5 * evaluation.log_posterior)  # half of the true log-odds
+    >>> values = {(each.metric, each.region): each.value for each in score(evaluation, unsure)}
+    >>> [round(values[name, "all"], 4) for name in ("expected_kl", "information_gap", "excess_error")]
+    [0.0454, 0.0863, 0.0]
+    >>> exact = score(evaluation, evaluation.log_posterior)
+    >>> next(each.value for each in exact if each.metric == "expected_kl")
+    0.0
+    """
     return scores(evaluation, [log_q])[0]
 
 
