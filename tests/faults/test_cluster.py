@@ -235,7 +235,7 @@ def version(name, found=metadata.version):
 metadata.version = version
 """
 ENGINE = """
-from runner import crew as crews
+from runner.execution import crew as crews
 from runner import plan, stacks
 plan.ENGINE_VERSION = 99
 """

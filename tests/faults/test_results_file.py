@@ -498,7 +498,8 @@ def test_an_older_file_is_brought_up_to_date_and_kept(path):
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from runner import kept, schema, store
+from runner import store
+from runner.results import kept, schema
 
 def dies(module, name, count):
     real, calls = getattr(module, name), []

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[3]
 BEGIN = """
 import os, signal, sys, time
-from runner import interrupts
+from runner.execution import interrupts
 interrupts.install()
 def press(): os.kill(os.getpid(), signal.SIGINT); time.sleep(0.05)
 """

@@ -166,7 +166,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import reports.publishing.publication
-from runner import publish, site_folder
+from runner.publishing import publish, site_folder
 
 def die():
     os.kill(os.getpid(), signal.SIGKILL)

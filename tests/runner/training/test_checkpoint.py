@@ -270,7 +270,7 @@ def test_a_killed_process_goes_on_to_the_same_bits(tmp_path):
     """SIGKILL at whatever it is at."""
     driver = """
 import sys
-from runner import checkpoint
+from runner.training import checkpoint
 from runner.scoring import run_stack
 sys.path.insert(0, sys.argv[2])
 import test_checkpoint as tests
