@@ -1,4 +1,4 @@
-"""The formulas of docs/theory.md on the posterior, cross-entropy, priors and distances, each against the code."""
+"""The formulas of docs/theory.md on the posterior, cross-entropy, priors and distances."""
 
 import mpmath
 import numpy as np
@@ -79,6 +79,7 @@ def test_expected_nll_is_entropy_plus_expected_kl(nested, rough):
     h, d = (quad(f, -15, 15, limit=400, epsabs=1e-11)[0] for f in (entropy, divergence))
     found = scored(nested, rough(nested.x))
     assert nested.entropy == pytest.approx(h, abs=1e-8)
+    assert h == pytest.approx(0.565, abs=5e-4)  # as the page says
     assert found["expected_kl"] == pytest.approx(d, abs=1e-7)
     assert found["expected_nll"] == pytest.approx(h + d, abs=1e-7)
     assert d > 0.01

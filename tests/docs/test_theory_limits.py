@@ -118,7 +118,7 @@ def test_a_generative_fit_may_beat_the_law(separated, true_family):
         found.append(separated.expected_kl(np.array([shift, slope])))
     difference = true_family - np.array(found)  # on the same training sets
     assert difference.mean() > 4 * difference.std() / np.sqrt(REPEATS)
-    assert efficiency(2, N, float(np.mean(found))) > 1.2
+    assert efficiency(2, N, float(np.mean(found))) == pytest.approx(1.75, abs=0.1)  # as the page says
 
 
 def test_outside_the_family_a_floor_stays_and_the_trace_takes_the_place_of_k(line_through_nested):
@@ -132,7 +132,7 @@ def test_outside_the_family_a_floor_stays_and_the_trace_takes_the_place_of_k(lin
     error = found.std(ddof=1) / np.sqrt(REPEATS)
     assert floor > 20 * trace / (2 * N)
     assert abs(found.mean() - trace / (2 * N)) < 4 * error < trace / (2 * N)
-    assert abs(trace - 2) > 0.1
+    assert floor == pytest.approx(0.0799, abs=5e-5) and trace == pytest.approx(2.13, abs=5e-3)  # as there
 
 
 def test_inside_the_family_the_trace_is_k(separated):

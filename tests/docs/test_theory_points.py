@@ -141,6 +141,8 @@ def test_calibrated_outputs_lose_the_information_that_they_do_not_use(nested):
     assert found["expected_kl"] == pytest.approx(nested.information - of_s, rel=2e-3)
     assert found["grouping_loss"] == pytest.approx(found["expected_kl"], rel=1e-4)
     assert found["calibration_loss"] < 1e-6 and 0 < of_s < nested.information
+    assert found["information_gap"] == pytest.approx(0.85, abs=0.005)  # as the page says, and
+    assert found["ece"] == pytest.approx(1e-4, abs=5e-5)
 
 
 def test_ece_is_the_gap_between_confidence_and_accuracy_in_bins(xor, rough):
