@@ -1,6 +1,7 @@
 """A hook of MkDocs: TeX between dollars becomes MathML while the site is built, so pages need no script.
 
-`pymdownx.arithmatex` with `generic: true` finds the formulas, and latex2mathml translates them.
+`pymdownx.arithmatex` with `generic: true` finds the formulas, and latex2mathml translates them;
+stylesheets/formulas.css says how they look.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import html
 import re
 from typing import Any
+from xml.etree.ElementTree import Element, tostring
 
-from latex2mathml.converter import convert
+from latex2mathml.converter import convert_to_element
 
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\[(\[](.*?)\\[)\]]</\1>', re.DOTALL)
-NAMES = re.compile(r"<m([io])>(log|max|min|exp|sinh|cosh)</m\1>(?!<mo)")
-NOT_KNOWN = re.compile(r"<m[io]>(\\\w+|&amp;|&)</m[io]>")
+NAMES = {"log", "exp", "sinh", "cosh", "cos", "KL", "TV"}  # set apart from what stands beside them
+LIMITS = {"∑", "max", "min"}  # have their index below them in a displayed formula
+WORDS = {"mi", "mtext", "msub", "msup", "msubsup", "mfrac", "mover", "mrow"}  # anything but an operator
 
 
 class UnknownCommand(ValueError):
@@ -22,23 +25,41 @@ class UnknownCommand(ValueError):
 
 def mathml(tex: str, *, block: bool) -> str:
     """Return a formula as MathML with its TeX as text for readers without MathML; raises UnknownCommand."""
-    found: str = convert(tex, display="block" if block else "inline")
-    unknown = NOT_KNOWN.search(found)
-    if unknown:
-        raise UnknownCommand(f"expected TeX that latex2mathml knows, found {unknown[1]} in {tex.strip()}")
-    # Names of functions stand apart from their argument, as in TeX.
-    spaced = NAMES.sub(r'<m\1>\2</m\1><mspace width="0.17em"/>', found)
-    alternative = html.escape(" ".join(tex.split()), quote=True)
-    return spaced.replace("<math ", f'<math alttext="{alternative}" ', 1)
+    math = convert_to_element(tex, display="block" if block else "inline")
+    math.set("alttext", " ".join(tex.split()))
+    for element in math.iter():
+        element.text = html.unescape(element.text or "")
+        if element.text.startswith(("\\", "&")):
+            raise UnknownCommand(
+                f"expected TeX that latex2mathml knows, found {element.text} in {tex.strip()}"
+            )
+        if element.text == "|" and element.get("stretchy") != "true":  # else spaced as in "a | b"
+            element.attrib.update(stretchy="false", lspace="0", rspace="0")
+    for element in math.iter():
+        if block and element.tag == "msub" and element[0].text in LIMITS:
+            element.tag = "munder"
+        _set_apart(element)
+    return tostring(math, encoding="unicode")
 
 
-def on_page_content(page: str, **_: Any) -> str:
+def _set_apart(row: Element) -> None:
+    """Put thin spaces around the names of functions in a row."""
+    for place in reversed(range(len(row))):
+        if row.tag not in ("mrow", "math") or row[place].text not in NAMES:
+            continue
+        after = row[place + 1] if place + 1 < len(row) else None
+        if after is not None and after.text != "(":
+            row.insert(place + 1, Element("mspace", width="0.17em"))
+        if place and row[place - 1].tag in WORDS:
+            row.insert(place, Element("mspace", width="0.17em"))
+
+
+def on_page_content(content: str, **_: Any) -> str:
     """Return a page's HTML with every formula as MathML."""
 
     def replaced(match: re.Match[str]) -> str:
         block = match[1] == "div"
         found = mathml(html.unescape(match[2]), block=block)
-        # On a narrow screen a long formula scrolls by itself instead of widening the page.
-        return f'<div class="formula" style="overflow-x: auto">{found}</div>' if block else found
+        return f'<div class="formula">{found}</div>' if block else found
 
-    return FORMULA.sub(replaced, page)
+    return FORMULA.sub(replaced, content)

@@ -67,7 +67,7 @@ def test_the_page_becomes_mathml_without_a_script(hook):
     markdown = pytest.importorskip("markdown")
     options = {"pymdownx.arithmatex": {"generic": True}}
     text = markdown.markdown(PAGE, extensions=list(options), extension_configs=options)
-    html = hook.on_page_content(text)
+    html = hook.on_page_content(text, page=None, config=None, files=None)  # as MkDocs calls it
     assert html.count('display="block"') == len(formulas(PAGE))
     assert html.count('display="inline"') > 100
     shown = re.sub(r'alttext="[^"]*"|<code>.*?</code>', "", html, flags=re.DOTALL)

@@ -234,7 +234,7 @@ def test_the_error_of_a_sample_is_two_standard_errors_and_a_jackknifes_bias(roug
 
 
 def test_errors_cover_what_is_known_exactly(ball):
-    """E of cos(a x), exp(-a^2 / 2), for twenty a: no more than a few are off by more than the error."""
+    """E of cos(a x), exp(-a^2 / 2), for twenty a."""
     misses = 0
     for a in np.linspace(0.2, 3, 20):
         values = np.cos(a * ball.x[:, 0])
@@ -243,7 +243,7 @@ def test_errors_cover_what_is_known_exactly(ball):
         error = ball.integration_error(found, checks)
         misses += abs(found - np.exp(-(a**2) / 2)) > error
         assert error < 0.01
-    assert misses <= 4
+    assert misses <= (4 if ball.replicates else 0)
 
 
 # --- crossings -------------------------------------------------------------------------------------------
