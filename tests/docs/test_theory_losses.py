@@ -15,7 +15,7 @@ from benchmarks.architectures.losses import loss
 from benchmarks.evaluation import normalised
 from benchmarks.metrics import squared_error
 from benchmarks.task import log_posterior
-from runner.data import Targets
+from runner.training.data import Targets
 
 P = np.array([[0.5, 0.3, 0.2], [0.9, 0.08, 0.02], [0.6, 0.399, 0.001]])
 

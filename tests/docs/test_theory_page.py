@@ -56,7 +56,7 @@ def test_a_formula_without_a_test_is_noticed():
 
 @pytest.fixture(scope="module")
 def hook():
-    path = ROOT / "docs" / "hooks" / "formulas.py"
+    path = ROOT / "docs" / "formulas.py"
     spec = importlib.util.spec_from_file_location("formulas", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -64,7 +64,7 @@ def hook():
 
 
 def test_the_page_becomes_mathml_without_a_script(hook):
-    markdown = pytest.importorskip("markdown")
+    markdown, _ = pytest.importorskip("markdown"), pytest.importorskip("pymdownx.arithmatex")
     options = {"pymdownx.arithmatex": {"generic": True}}
     text = markdown.markdown(PAGE, extensions=list(options), extension_configs=options)
     html = hook.on_page_content(text, page=None, config=None, files=None)  # as MkDocs calls it

@@ -1,7 +1,7 @@
 """A hook of MkDocs: TeX between dollars becomes MathML while the site is built, so pages need no script.
 
 `pymdownx.arithmatex` with `generic: true` finds the formulas, and latex2mathml translates them;
-stylesheets/formulas.css says how they look.
+assets/formulas.css says how they look.
 """
 
 from __future__ import annotations
