@@ -60,6 +60,7 @@ def on_page_content(content: str, **_: Any) -> str:
     def replaced(match: re.Match[str]) -> str:
         block = match[1] == "div"
         found = mathml(html.unescape(match[2]), block=block)
-        return f'<div class="formula">{found}</div>' if block else found
+        # It can be reached with the keyboard since on a narrow screen it scrolls.
+        return f'<div class="formula" tabindex="0">{found}</div>' if block else found
 
     return FORMULA.sub(replaced, content)

@@ -99,11 +99,11 @@ def test_gibbs_inequality(classes):
 
 
 def test_outputs_are_corrected_by_the_ratio_of_priors():
-    task = registry.task("gauss-nested+prior-shift(0.9,0.1)")
+    task = registry.task("rare-class-1d+prior-shift(0.6,0.4)")
     evaluation = evaluate(task)
     trained = train_log_posterior(task, evaluation.x)
     found = np.exp(corrected(task, evaluation, trained))
-    by_hand = np.exp(trained) * np.array([0.9, 0.1]) / np.array(task.train_priors)
+    by_hand = np.exp(trained) * np.array([0.6, 0.4]) / np.array([0.99, 0.01])
     np.testing.assert_allclose(found, by_hand / by_hand.sum(axis=1, keepdims=True), rtol=1e-9)
     np.testing.assert_allclose(found, np.exp(evaluation.log_posterior), rtol=1e-7)
     assert scored(evaluation, trained)["expected_kl"] > 0.1
