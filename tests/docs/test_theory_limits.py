@@ -15,7 +15,7 @@ from benchmarks.evaluation import evaluate, expectation, kl
 from benchmarks.task import conditional_parameters
 from reports.derived import budget_to_target, efficiency
 from reports.results import Predictions
-from reports.spread import spread
+from reports.sections.spread import spread
 from reports.statistics import geometric_mean, grouped_geometric_mean
 
 N, REPEATS = 1_000, 600
