@@ -4,7 +4,7 @@ DEVICE ?= cpu
 MINUTES ?= 10
 BIN := .venv/bin
 
-.PHONY: run test test-long lint soak bench clean
+.PHONY: run test test-long lint docs soak bench clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -18,6 +18,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 soak: .venv/installed-fuzz
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)
@@ -46,4 +49,4 @@ bench: .venv/installed-peers
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info

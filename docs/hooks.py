@@ -1,4 +1,4 @@
-"""What MkDocs is told beyond mkdocs.yml: pages made from files of the root, and links to files beside docs/."""
+"""What MkDocs is told beyond mkdocs.yml: pages from files of the root, and links to files beside docs/."""
 
 from __future__ import annotations
 
