@@ -124,7 +124,7 @@ TABLES = {
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[Any]]) -> str:
-    lines = [list(head), *([_cell(value) for value in row] for row in rows)]
+    lines = [[_cell(value) for value in row] for row in (head, *rows)]
     lines.insert(1, ["---"] * len(lines[0]))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
