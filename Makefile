@@ -5,7 +5,7 @@ MINUTES ?= 10
 BIN := .venv/bin
 SUITES := $(sort $(patsubst suites/%.toml,%,$(wildcard suites/*.toml)))
 
-.PHONY: run test test-long lint soak bench leaderboards clean
+.PHONY: run test test-long lint docs soak bench leaderboards clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -19,6 +19,9 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 soak: .venv/installed-fuzz
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)
@@ -52,4 +55,4 @@ leaderboards: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info
