@@ -4,7 +4,7 @@ DEVICE ?= cpu
 MINUTES ?= 10
 BIN := .venv/bin
 
-.PHONY: run test test-long lint soak bench clean
+.PHONY: run test test-long lint coverage soak bench clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -18,6 +18,14 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	git ls-files -z | xargs -0 $(BIN)/codespell
+
+coverage: .venv/installed-dev
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage combine --quiet
+	for part in benchmarks runner reports suites; do \
+		$(BIN)/coverage report --include="$$part/*" --fail-under=90 || exit 1; done
 
 soak: .venv/installed-fuzz
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)
