@@ -3,8 +3,9 @@ PYTHON ?= python3
 DEVICE ?= cpu
 MINUTES ?= 10
 BIN := .venv/bin
+SUITES := $(sort $(patsubst suites/%.toml,%,$(wildcard suites/*.toml)))
 
-.PHONY: run test test-long lint coverage soak bench clean
+.PHONY: run test test-long lint coverage soak bench leaderboards clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -33,6 +34,11 @@ soak: .venv/installed-fuzz
 bench: .venv/installed-peers
 	mkdir -p runs
 	$(BIN)/pytest tests/performance --device $(DEVICE) --benchmark-only --benchmark-json=runs/bench.json -s
+
+# Half an hour to an hour on two cores; what is already there isn't trained again.
+leaderboards: .venv/installed
+	for suite in $(SUITES); do $(BIN)/runner --suite $$suite || exit; done
+	$(BIN)/python docs/leaderboards/write.py $(SUITES:%=runs/%)
 
 .venv/bin/pip:
 	$(PYTHON) -m venv .venv

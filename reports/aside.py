@@ -79,8 +79,8 @@ def _load() -> None:
     """Load what takes long, in the order in which it is asked for."""
     import scipy.stats  # noqa: F401
 
-    import reports.ranks  # noqa: F401
-    from reports.drawing import draw
+    import reports.ranking.ranks  # noqa: F401
+    from reports.figures.drawing import draw
 
     draw({"mark": "text", "data": {"values": [{}]}, "config": {}})  # the first takes as long as ten others
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from reports.measured import FAILED, OVERALL, centres, measured, measured_overall
-from reports.measures import BY_KEY, GAP
+from reports.ranking.measured import FAILED, OVERALL, centres, measured, measured_overall
+from reports.ranking.measures import BY_KEY, GAP
 from reports.trials import CELL
 
 

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.ordering import rank_intervals
-from reports.paired import ALPHA, holm, paired_t
+from reports.ranking.ordering import rank_intervals
+from reports.ranking.paired import ALPHA, holm, paired_t
 from reports.statistics import LEVEL, RESAMPLES, intervals
 
 FILE = Path(__file__).with_suffix(".csv")

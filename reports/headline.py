@@ -12,9 +12,9 @@ import pandas as pd
 
 from reports import numbers
 from reports.leaderboard import Summary, contenders
-from reports.measures import GAP
-from reports.pairs import OVERALL_NAME
-from reports.ranks import Separation
+from reports.ranking.measures import GAP
+from reports.ranking.pairs import OVERALL_NAME
+from reports.ranking.ranks import Separation
 from reports.results import Results
 from reports.statistics import FEWEST_SEEDS
 from reports.trials import largest_budget, listed, names

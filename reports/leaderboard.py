@@ -10,20 +10,20 @@ import numpy as np
 import pandas as pd
 
 from reports import aside
-from reports.blocks import Blocks, blocks
-from reports.boards import KEYS, board
 from reports.cells import cells, overall
 from reports.derived import TARGETS, derived_records
-from reports.exponents import exponents
 from reports.failures import Failure, failures
-from reports.labels import Share, label_shares, share_rows
-from reports.measured import measured, measured_overall
-from reports.measures import BOARD, GAP, Measure
-from reports.ordering import CriticalDifference
-from reports.pairs import OVERALL_NAME, pair_table
-from reports.ranks import Separation, critical_differences, seed_counts, separation
+from reports.ranking.blocks import Blocks, blocks
+from reports.ranking.boards import KEYS, board
+from reports.ranking.measured import measured, measured_overall
+from reports.ranking.measures import BOARD, GAP, Measure
+from reports.ranking.ordering import CriticalDifference
+from reports.ranking.pairs import OVERALL_NAME, pair_table
+from reports.ranking.ranks import Separation, critical_differences, seed_counts, separation
 from reports.results import Results
-from reports.spread import spread_rows
+from reports.sections.exponents import exponents
+from reports.sections.labels import Share, label_shares, share_rows
+from reports.sections.spread import spread_rows
 from reports.trials import CELL, in_order, largest_budget, names, shown, told, trials
 
 COLUMNS = (

@@ -17,7 +17,7 @@ from reports.headline import MEASURE, RANK, headline, integration_error
 from reports.leaderboard import Summary
 from reports.results import Results
 from reports.rows import SKIPPED, Cell, Row, board
-from reports.sections import Entry, Table
+from reports.sections.parts import Entry, Table
 from reports.trials import largest_budget, names
 
 WIDTH = 80

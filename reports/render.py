@@ -37,7 +37,7 @@ def write_report(results: Results, folder: Path) -> None:
 
     Raises OSError where the folder can't be written.
     """
-    from reports.layers import unchecked
+    from reports.figures.layers import unchecked
     from reports.site import static_files, suite_files
 
     summary = summarise(results)
@@ -56,9 +56,10 @@ def data_files(
 ) -> Iterator[tuple[str, str]]:
     """Yield (name, text) of the tables that stand beside a run's pages, and of the Markdown's figures.
 
-    report: the way to the pages.
+    report: the way to the pages; empty where the Markdown stands without them and the tables.
     """
-    from reports import figures, svg
+    from reports.figures import leaderboard as figures
+    from reports.figures import svg
     from reports.site import run_of
 
     charts = figures.markdown_charts(run_of(results, summary))

@@ -12,7 +12,7 @@ import pandas as pd
 from reports import numbers
 from reports.derived import TARGETS
 from reports.leaderboard import Summary
-from reports.pairs import OVERALL_NAME
+from reports.ranking.pairs import OVERALL_NAME
 from reports.results import Results
 from reports.trials import is_reference, largest_budget, names
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
-from reports import render, svg
+from reports import render
 from reports.charts import Style, line_styles
+from reports.figures import svg
 from reports.leaderboard import Summary
 from reports.pages import architecture, compare, leaderboard, method, task
 from reports.pages.page import Chart, Page, Run

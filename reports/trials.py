@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from reports.measures import BOARD
+from reports.ranking.measures import BOARD
 from reports.results import Results
 
 CELL = ("task", "architecture", "budget")

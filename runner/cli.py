@@ -17,7 +17,7 @@ from runner.cli_compare import compare, diff
 from runner.cli_merge import merge
 from runner.duration import Duration
 from runner.garbage import uncollected
-from runner.publish import publish
+from runner.publishing.publish import publish
 
 if TYPE_CHECKING:
     from runner.run import Options
@@ -121,8 +121,9 @@ def run(
     form: str,
 ) -> None:
     """Train what a suite's folder lacks, score it exactly, and write its leaderboards."""
-    from runner import interrupts, plan
+    from runner import plan
     from runner import run as running
+    from runner.execution import interrupts
     from suites.suite import load, narrow
 
     interrupts.install()

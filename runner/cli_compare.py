@@ -43,11 +43,11 @@ def compare(
     output: Path | None,
 ) -> None:
     """Set two architectures of a run head to head, paired by seed."""
-    from reports import compare as comparing
-    from reports import compare_text as texts
-    from reports.measures import BY_KEY
+    from reports.comparing import compare as comparing
+    from reports.comparing import compare_text as texts
+    from reports.ranking.measures import BY_KEY
     from reports.render import swap_in
-    from runner import finished
+    from runner.results import finished
 
     if folder and suite:
         raise click.UsageError("expected --run or --suite, found both")
@@ -63,7 +63,7 @@ def compare(
         raise click.UsageError(f"expected two architectures, found {a} twice")
     found = comparing.compare(run.results, a, b, BY_KEY[measure])
     if output:
-        from reports.compare_page import page_text
+        from reports.comparing.compare_page import page_text
 
         swap_in(output, page_text(found) if output.suffix == ".html" else texts.markdown_text(found))
     shown = {"table": texts.terminal_text, "markdown": texts.markdown_text, "json": texts.json_text}
@@ -90,10 +90,10 @@ def diff(old: Path, new: Path, ratio: float, every_budget: bool, measure: str, f
     Exit code 1 where something got worse or fails more often, 2 where there are fewer than five seeds to tell
     or the new run lacks something that the old one has.
     """
-    from reports import diff as diffing
-    from reports import diff_text as texts
-    from reports.measures import BY_KEY
-    from runner import finished
+    from reports.comparing import diff as diffing
+    from reports.comparing import diff_text as texts
+    from reports.ranking.measures import BY_KEY
+    from runner.results import finished
     from runner.run import RunError
 
     before, after = finished.opened(old), finished.opened(new)

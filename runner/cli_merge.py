@@ -21,7 +21,7 @@ def merge(runs: tuple[Path, ...], output: Path) -> None:
 
     The runs are only read, and each of their trials is checked; what doesn't fit is listed and left out.
     """
-    from runner import merge as merging
+    from runner.merging import merge as merging
     from runner.progress import count, say
 
     found = merging.merge(runs, output)

@@ -132,7 +132,7 @@ def _training(stack: Stack, work: Work, speeds: Speeds, known: Known) -> float:
     each = known.steps.get(step_key(stack.trials[0])) or estimated(stack, work, speeds)
     if stack.protocol == "stream":
         return stack.places * stack.steps * each
-    from runner.early_stopping import checks
+    from runner.training.early_stopping import checks
 
     return stack.networks * len(checks(stack.steps)) * LOOK + sum(
         known.fits.get(_fit_key(trial.task, trial.common, trial.budgets[0]))
@@ -234,7 +234,7 @@ def measured(store: Store, tasks: Iterable[str]) -> Known:
 @functools.lru_cache(maxsize=4096)
 def _network_steps(text: str, budget: int, best: float | None) -> float:
     """Return how many steps a trial's networks made up to a budget, all together; 0 of what is no network."""
-    from runner.early_stopping import LEAST_STEPS
+    from runner.training.early_stopping import LEAST_STEPS
 
     spec = json.loads(text)
     recipe, protocol = spec["architecture"].get("recipe"), spec["protocol"]
@@ -296,9 +296,9 @@ def _eager_step(name: str, networks: int, spend: float = SPEND) -> tuple[float, 
     """Return the fewest seconds that an eager step of so many networks takes, and the work of one of them."""
     import numpy as np
 
-    from runner.compute import work
     from runner.engine import Training
-    from runner.modules import build
+    from runner.training.compute import work
+    from runner.training.modules import build
 
     network = registry.architecture(name)
     assert isinstance(network, Network)

@@ -24,14 +24,14 @@ from torch.utils._pytree import tree_leaves
 from benchmarks.architecture import Network
 from benchmarks.architectures.losses import loss as loss_of
 from benchmarks.task import Array
-from runner.dropout import Masks
-from runner.gpu import Captured
-from runner.groups import Group, groups
-from runner.modules import Liftable, attributes
-from runner.optimiser import schedule
-from runner.program import Program
 from runner.stacks import CHUNK
-from runner.step import training_step
+from runner.training.dropout import Masks
+from runner.training.gpu import Captured
+from runner.training.groups import Group, groups
+from runner.training.modules import Liftable, attributes
+from runner.training.optimiser import schedule
+from runner.training.program import Program
+from runner.training.step import training_step
 
 Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]

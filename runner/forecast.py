@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from reports.numbers import seconds
-from runner import cost, damage, plan
+from runner import cost, plan
 from runner.plan import Trial
 from runner.progress import count
+from runner.results import damage
 from runner.run import Options, stacks_of
 from runner.stacks import Stack
 from runner.store import FILE, Store

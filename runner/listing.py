@@ -86,8 +86,8 @@ def _count_parameters(rows: Rows, task: Any) -> None:
     """
     from benchmarks import registry
     from benchmarks.architecture import Network
-    from runner.compute import work
-    from runner.modules import parameter_count
+    from runner.training.compute import work
+    from runner.training.modules import parameter_count
 
     for row in rows:
         found = registry.architecture(row["name"]) if row["version"] else None

@@ -17,14 +17,16 @@ from filelock import FileLock, Timeout
 from benchmarks import shipping
 from benchmarks.errors import Refused
 from reports.results import Results
-from runner import checkpoint, damage, plan, provenance
+from runner import plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
 from runner.plan import Trial
 from runner.progress import count, say
+from runner.results import damage
 from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
 from runner.train import LOST, train
+from runner.training import checkpoint
 from suites.suite import Suite
 
 MANIFEST = "manifest.json"
@@ -69,7 +71,7 @@ def run(suite: Suite, options: Options) -> Outcome:
     """
     started = datetime.now(UTC)
     if options.dask is not None:
-        from runner import cluster
+        from runner.execution import cluster
 
         options = replace(options, jobs=cluster.size(options.dask))
     planned = shipping.planned(suite.tasks, [*suite.architectures, *suite.reference])
@@ -96,7 +98,7 @@ def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
 
     aside.prepare()  # meanwhile the numbers are read
     from reports.render import swap_in, write_report
-    from runner.frames import results
+    from runner.results.frames import results
 
     found = results(store, manifest)
     swap_in(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
@@ -158,8 +160,8 @@ def stacks_of(
     """Return the stacks of what is to be trained, the costliest first; by what their costs are known."""
     if not todo:
         return []
-    from runner.compute import work  # here and not above, because they import torch
-    from runner.modules import parameter_count
+    from runner.training.compute import work  # here and not above, because they import torch
+    from runner.training.modules import parameter_count
 
     folder = options.folder / checkpoint.FOLDER
     together = checkpoint.found(folder, options.device)

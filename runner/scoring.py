@@ -14,12 +14,12 @@ from benchmarks import registry
 from benchmarks.architecture import Estimator, FitFailed, Network, Predict, Reference, Skipped
 from benchmarks.shape import crossings
 from benchmarks.task import TaskError, conditional_parameters, training_data
-from runner import saved_results
-from runner.checkpoint import Checkpoint
-from runner.data import Examples
 from runner.plan import CompileFailed, Trial
 from runner.records import Rows, TrialResult, evaluation_of, in_order, predicted, unscored
 from runner.stacks import Stack
+from runner.training import saved_results
+from runner.training.checkpoint import Checkpoint
+from runner.training.data import Examples
 
 Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
 
@@ -76,7 +76,7 @@ def _run(stack: Stack, progress: Progress) -> list[Rows]:
     architecture = registry.architecture(stack.architecture)
     rows, checkpoint = [Rows.of(trial) for trial in stack.trials], Checkpoint(stack)
     if isinstance(architecture, Network):
-        from runner import learning
+        from runner.training import learning
 
         learning.train(architecture, stack, rows, progress, checkpoint)
     else:

@@ -179,7 +179,7 @@ def _limit(stack: Stack, work: Work, share: int, features: int, jobs: int) -> in
     members = stack.trials[0].members
     whole = STACK_SIZE if stack.mode == "compiled" else share
     if stack.device == "cuda" and stack.parameters:
-        from runner.gpu import networks_that_fit  # imports torch
+        from runner.training.gpu import networks_that_fit  # imports torch
 
         examples = CHUNK * stack.batch * (features + 2)  # a label takes as much as two numbers
         whole = networks_that_fit(stack.parameters // members, work.elementwise, examples, jobs)

@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from benchmarks.task import Array
-from runner import checksum, kept, schema, sqlite_errors, write_ahead
 from runner.pictures import Drawing
 from runner.records import TrialResult
-from runner.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
+from runner.results import checksum, kept, schema, sqlite_errors, write_ahead
+from runner.results.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
 
 __all__ = [
     "APPLICATION_ID",

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING
 from benchmarks import registry
 from benchmarks.shipping import Shipped
 from benchmarks.tasks import transforms
-from runner import checkpoint, interrupts, local, plan
+from runner import plan
+from runner.execution import interrupts, local
 from runner.executors import Attempts, Executor, Finished, Progress
 from runner.progress import count, meter, say
 from runner.records import TrialResult
 from runner.stacks import Stack, shared_examples
 from runner.store import Store
+from runner.training import checkpoint
 
 if TYPE_CHECKING:
     from runner.run import Options
@@ -85,7 +87,7 @@ def _executor(
 ) -> AbstractContextManager[Executor]:
     """Return where to run stacks; with one job and nothing of somebody else's in them, in this process."""
     if options.dask is not None:
-        from runner import cluster
+        from runner.execution import cluster
 
         return cluster.connected(options.dask, options.timeout, progress, say)
     if options.jobs == 1 and options.timeout is None and not any(map(_others, stacks)):

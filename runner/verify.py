@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from benchmarks import registry
 from benchmarks.verification import ALARM, Outcome, fingerprint, verify
-from runner.workers import ONE_THREAD, environment, workers
+from runner.execution.workers import ONE_THREAD, environment, workers
 
 T = TypeVar("T")
 

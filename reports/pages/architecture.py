@@ -6,11 +6,11 @@ from typing import Any
 from urllib.parse import quote
 
 from reports import numbers
-from reports.curves import kl_curves, sparse_curves, task_styles
-from reports.figures import Key
-from reports.laws import laws
+from reports.figures.curves import kl_curves, sparse_curves, task_styles
+from reports.figures.leaderboard import Key
 from reports.pages.page import Page, Run, architecture_path, task_path
-from reports.profiles import (
+from reports.sections.laws import laws
+from reports.sections.profiles import (
     Everyone,
     by_examples,
     compared,

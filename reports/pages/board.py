@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from reports import numbers
 from reports.charts import decades
-from reports.measures import BOARD, GAP, Measure
 from reports.pages.page import Run
+from reports.ranking.measures import BOARD, GAP, Measure
 from reports.rows import SKIPPED, Cell, Row, board
 from reports.trials import largest_budget, names
 from reports.words import at, batches

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 
 from reports import numbers
-from reports.compare import Comparison, Line, compare_all
-from reports.compare_text import verdict
-from reports.measures import GAP
+from reports.comparing.compare import Comparison, Line, compare_all
+from reports.comparing.compare_text import verdict
+from reports.figures.ratio_bars import reach
 from reports.pages.page import Page, Run, architecture_path
-from reports.paired import ALPHA
-from reports.pairs import OVERALL_NAME
-from reports.ratio_bars import reach
+from reports.ranking.measures import GAP
+from reports.ranking.paired import ALPHA
+from reports.ranking.pairs import OVERALL_NAME
 from reports.render import csv_text
 from reports.trials import largest_budget, names
 from reports.words import at

@@ -11,10 +11,10 @@ import pandas as pd
 
 from reports import numbers
 from reports.charts import NEUTRAL, decades
-from reports.editions import Card
-from reports.figures import legend
+from reports.figures.leaderboard import legend
 from reports.pages.overview import size, trials
 from reports.pages.page import Chart, Page, Run
+from reports.publishing.editions import Card
 from reports.words import at
 
 PATH = "history.html"

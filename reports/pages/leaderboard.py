@@ -6,17 +6,17 @@ from typing import Any
 
 from reports import numbers
 from reports.derived import TARGETS
-from reports.figures import leaderboard_charts, legend
+from reports.figures.leaderboard import leaderboard_charts, legend
 from reports.headline import headline, integration_error
 from reports.leaderboard import Summary
-from reports.measures import BOARD
 from reports.pages import board
 from reports.pages.page import Page, Run, architecture_path
 from reports.plain import board_table, budget_table
+from reports.ranking.measures import BOARD
 from reports.results import Results
 from reports.rows import board as board_rows
 from reports.rows import by_budget, by_target
-from reports.sections import sections
+from reports.sections.parts import sections
 from reports.statistics import BOOTSTRAP_FROM, FEWEST_SEEDS
 from reports.trials import largest_budget, names
 from reports.words import at, batches, fixed, learned

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from reports import numbers
-from reports.editions import Card
 from reports.pages.board import bar, gap_axis, place
 from reports.pages.page import Page, architecture_path
+from reports.publishing.editions import Card
 from reports.rows import Cell
 from reports.statistics import FEWEST_SEEDS
 from reports.words import fixed

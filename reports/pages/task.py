@@ -8,12 +8,14 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from reports.densities import density_charts
 from reports.derived import TARGETS
 from reports.exact import Exact, exact
-from reports.explorer import MOST_CLASSES, shown_steps
-from reports.explorer_figure import Explorer, class_keys, explorer
-from reports.maps import class_names, frame, key, outlines, panel
+from reports.figures.densities import density_charts
+from reports.figures.explorer import MOST_CLASSES, shown_steps
+from reports.figures.explorer_figure import Explorer, class_keys, explorer
+from reports.figures.maps import class_names, frame, key, outlines, panel
+from reports.figures.task_curves import curves
+from reports.figures.thumbnails import thumbnail
 from reports.numbers import BLANK, percent, tick
 from reports.pages.board import bar, gap_axis, place
 from reports.pages.leaderboard import interval_method
@@ -21,8 +23,6 @@ from reports.pages.page import Chart, Page, Run, architecture_path, slug, task_p
 from reports.results import Picture
 from reports.spreadsheets import harmless
 from reports.task_board import task_board, task_cells
-from reports.task_curves import curves
-from reports.thumbnails import thumbnail
 from reports.trials import largest_budget
 from reports.words import at
 

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from scipy import integrate, optimize, stats
+from threadpoolctl import threadpool_limits
 
 from benchmarks import quadrature, registry
 from benchmarks.evaluation import evaluate, expectation, kl, normalised
@@ -152,6 +153,15 @@ def test_cells_of_one_density_share_a_boundary_that_falls_among_them():
     steps = np.repeat([0.5, 1.5], 5)
     cells = Cells(steps / 10, steps, steps.copy())
     np.testing.assert_allclose(share_below(cells, 0.4), [1] * 5 + [0.2] * 5, atol=1e-9)
+
+
+def test_weights_do_not_depend_on_how_many_threads_multiply():
+    evaluations = []
+    for threads in (1, 2):
+        with threadpool_limits(threads):
+            evaluations.append(evaluate(registry.task("xor-2d")))
+    one, two = evaluations
+    assert all(np.array_equal(one.weights[region], two.weights[region]) for region in one.weights)
 
 
 def test_points_without_weight_never_count():

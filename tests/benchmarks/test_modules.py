@@ -19,7 +19,7 @@ from benchmarks.architectures import layers, modules
 from benchmarks.architectures.images import SIDE, Convolution, MaxPool
 from benchmarks.architectures.networks import FAMILIES, NETWORKS
 from benchmarks.architectures.tokens import Attention
-from runner.modules import build
+from runner.training.modules import build
 
 LABELS = {
     "linear",

@@ -20,7 +20,7 @@ from benchmarks.architectures import scikit
 from benchmarks.errors import UnknownName, in_one_line
 from benchmarks.plug_ins import ArchitectureError
 from runner import plan
-from runner.modules import build
+from runner.training.modules import build
 from suites.suite import SuiteError, load, narrow
 
 OWN = '''

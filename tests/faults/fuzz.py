@@ -203,7 +203,7 @@ def manifest(data):
     """The bytes of a manifest: read or refused, and whatever it holds, pages can show it."""
     import hostile_run
 
-    from reports.editions import started
+    from reports.publishing.editions import started
     from runner.run import read_manifest
 
     with tempfile.TemporaryDirectory() as folder:
@@ -227,8 +227,8 @@ def merge(data):
     """What edits a results file: what fits is merged, all else listed in short lines, and no page is made."""
     import hostile_file
 
-    from runner import merge as merging
     from runner import provenance
+    from runner.merging import merge as merging
 
     hostile_file.sound()
     with tempfile.TemporaryDirectory(prefix="merge-") as base, without_plug_ins() as asked:

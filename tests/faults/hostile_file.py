@@ -13,8 +13,8 @@ from pieces import PAYLOADS
 from results_file import edit, respecified
 from synthetic import write_run
 
-from runner import frames, schema
-from runner import merge as merging
+from runner.merging import merge as merging
+from runner.results import frames, schema
 from runner.store import FILE, Store
 
 TABLES = {**schema.COLUMNS, "record": schema.RECORD}

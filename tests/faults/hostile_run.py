@@ -16,17 +16,19 @@ from xml.etree import ElementTree
 
 from markdown_it import MarkdownIt
 
-from reports import publication, spreadsheets, svg
-from reports.compare import compare
-from reports.compare_page import page_text
-from reports.compare_text import json_text as compare_json
-from reports.compare_text import markdown_text as compare_markdown
-from reports.compare_text import terminal_text
-from reports.editions import Source
+from reports import spreadsheets
+from reports.comparing.compare import compare
+from reports.comparing.compare_page import page_text
+from reports.comparing.compare_text import json_text as compare_json
+from reports.comparing.compare_text import markdown_text as compare_markdown
+from reports.comparing.compare_text import terminal_text
+from reports.figures import svg
 from reports.leaderboard import summarise
 from reports.pages import method
 from reports.pages.page import slug
 from reports.plain import LONGEST_TEXT, markdown, printable, shown
+from reports.publishing import publication
+from reports.publishing.editions import Source
 from reports.render import markdown_text, terminal
 from reports.site import page_text as page_text_of
 from reports.site import run_of

@@ -16,10 +16,11 @@ ROOT = Path(__file__).resolve().parents[2]
 FIGURES, PAGE = ROOT / "docs" / "reliability.json", ROOT / "docs" / "reliability.md"
 
 KILLS, WORKERS, RESULTS = "faults/test_kills.py", "faults/test_workers.py", "faults/test_results_file.py"
-CLUSTER, HOSTILE, MERGE = "faults/test_cluster.py", "faults/test_hostile_input.py", "runner/test_merge.py"
-CHECKPOINT, RUN = "runner/test_checkpoint.py", "runner/test_run.py"
+CLUSTER, HOSTILE = "faults/test_cluster.py", "faults/test_hostile_input.py"
+MERGE = "runner/merging/test_merge.py"
+CHECKPOINT, RUN = "runner/training/test_checkpoint.py", "runner/test_run.py"
 TEXTS, STORE, EDITED = "faults/test_hostile_texts.py", "runner/test_store.py", "faults/test_edited_files.py"
-EXECUTORS, INTERRUPTS = "runner/test_executors.py", "runner/test_interrupts.py"
+EXECUTORS, INTERRUPTS = "runner/test_executors.py", "runner/execution/test_interrupts.py"
 
 # {what a user can rely on: the tests that hold it, as file below tests/ and names}
 PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {

@@ -18,14 +18,14 @@ from dask_cluster import HOME, Cluster, end, with_home
 from distributed import Client
 
 from benchmarks import registry, shipping
-from runner import crew as crews
 from runner import plan, stacks
-from runner.cluster import connected, size
-from runner.crew import ClusterError
+from runner.execution import crew as crews
+from runner.execution.cluster import connected, size
+from runner.execution.crew import ClusterError
+from runner.execution.work import work
 from runner.executors import Died, Done, TimedOut
-from runner.modules import parameter_count
 from runner.store import FILE, Store
-from runner.work import work
+from runner.training.modules import parameter_count
 from suites.suite import load, narrow
 
 PATIENCE = 120
@@ -280,7 +280,7 @@ def test_dask_is_only_needed_where_it_is_asked_for(monkeypatch):
 
 
 def test_no_scheduler_is_one_clear_line(monkeypatch):
-    monkeypatch.setattr("runner.cluster.CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr("runner.execution.cluster.CONNECT_SECONDS", 1.0)
     with (
         pytest.raises(ClusterError, match=r"--dask tcp://127[.]0[.]0[.]1:9: expected a Dask scheduler there"),
         connected("tcp://127.0.0.1:9", None, ignore, print),

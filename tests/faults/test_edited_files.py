@@ -10,7 +10,7 @@ from command import call
 
 from benchmarks import shipping
 from runner import plan
-from runner.local import processes
+from runner.execution.local import processes
 from runner.stacks import Stack
 from suites.suite import load, narrow
 

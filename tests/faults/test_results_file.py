@@ -18,10 +18,10 @@ from killing import die, in_child
 from results_file import edit, made_older
 from synthetic import write_run
 
-from runner import damage, frames, kept, schema, sqlite_errors
 from runner.cli import cli
 from runner.plan import Trial
 from runner.records import Record, TrialResult
+from runner.results import damage, frames, kept, schema, sqlite_errors
 from runner.store import FILE, Damaged, Empty, Store, StoreError
 
 GRID = {

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from runner.modules import build
+from runner.training.modules import build
 
 PEER = Path(__file__).resolve().parents[1] / "performance" / "jax_peer.py"
 WARM_STEPS = 20
@@ -149,7 +149,7 @@ class JaxPeer:
 def plain_step(name, task, batch, steps):
     """Return seconds a step of a registered network in a plain loop, one thread: for a process of its own."""
     from benchmarks import registry
-    from runner.data import Examples
+    from runner.training.data import Examples
 
     torch.set_num_threads(1)
     x, y = Examples(registry.task(task), 0, batch, None).take(steps)

@@ -9,8 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 from reports import aside
-from runner import executors, local, plan
+from runner import executors, plan
 from runner import run as running
+from runner.execution import local
 from suites.suite import load, narrow
 
 # One row each for networks, an estimator's stack would need another protocol; the grid fills several stacks.

@@ -5,7 +5,7 @@ import json
 import sqlite3
 from contextlib import closing
 
-from runner import checksum, schema
+from runner.results import checksum, schema
 
 
 def made_older(path):

@@ -10,10 +10,10 @@ import torch
 
 from benchmarks import registry
 from benchmarks.architectures.networks import NETWORKS
-from runner.data import Examples
 from runner.engine import Training
-from runner.modules import build
-from runner.workers import ONE_THREAD, environment
+from runner.execution.workers import ONE_THREAD, environment
+from runner.training.data import Examples
+from runner.training.modules import build
 
 
 def stacked(examples):

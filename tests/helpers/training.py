@@ -1,7 +1,7 @@
 """Training a stack outside of a run, for tests of the engine and of networks."""
 
 from runner.engine import Training
-from runner.modules import noise
+from runner.training.modules import noise
 
 
 def trained(network, modules, batches, steps, mode="eager", device="cpu"):

@@ -11,8 +11,8 @@ from dask_cluster import Cluster, with_home
 from synthetic import _result
 
 from runner import plan
-from runner.cluster import _client
-from runner.on_worker import Call
+from runner.execution.cluster import _client
+from runner.execution.on_worker import Call
 from runner.store import FILE, Store
 from suites.suite import load
 

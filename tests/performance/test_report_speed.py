@@ -7,7 +7,7 @@ import sys
 import pytest
 from synthetic import write_run
 
-from reports import svg
+from reports.figures import svg
 
 NETWORKS = [
     "linear", "poly3", "rbf-32", "mlp-16x16", "mlp-64x64", "mlp-64x64-tanh", "mlp-256x256", "mlp-deep",

@@ -11,7 +11,7 @@ from command import RUNNER
 
 from benchmarks import registry
 from runner import engine, plan
-from runner.data import Examples
+from runner.training.data import Examples
 from suites.suite import load, narrow
 
 pytestmark = pytest.mark.skipif(
@@ -56,9 +56,10 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, figur
     Training is what the networks' training seconds add up to, and the fits of oracle-mle; the rest is the
     whole but for that, whatever it is. What is known of the rest is said beside it.
     """
-    from runner import predictor, records
+    from runner import records
     from runner import run as running
     from runner.store import Store
+    from runner.training import predictor
 
     suite, spent = load("gaussian1d"), {}
     warm = narrow(suite, budgets=[640], seeds=1).model_copy(update={"reference": []})

@@ -22,7 +22,7 @@ from contest import PEER, JaxPeer, in_turns, one_core, plain_loop, products, rat
 from benchmarks import registry
 from benchmarks.architectures.networks import NETWORKS
 from runner import plan
-from runner.data import Examples
+from runner.training.data import Examples
 
 STEPS, NETWORKS_IN_STACK, BATCH, ROUNDS = 1_000, 30, 64, 7
 WHOLE_STEPS, WHOLE_ROUNDS = 10_000, 3

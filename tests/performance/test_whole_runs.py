@@ -23,7 +23,7 @@ from contest import plain_step, product_rate, step_operations
 
 from benchmarks import registry
 from runner import plan
-from runner.workers import CONTEXT, ONE_THREAD, environment
+from runner.execution.workers import CONTEXT, ONE_THREAD, environment
 from suites.suite import load
 
 LOOP_STEPS, LOOP_ROUNDS, CORES = 1_000, 3, 2

@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from reports import aside, drawing, render, svg
+from reports import aside, render
+from reports.figures import drawing, svg
 
 
 def spec(title):

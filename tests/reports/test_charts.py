@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from reports import drawing, svg
 from reports.charts import (
     HUES,
     LIMIT,
@@ -22,8 +21,9 @@ from reports.charts import (
     stage_colour,
     stages,
 )
-from reports.layers import SIZE, codes_of
-from reports.lines import LABEL, NEUTRALS, beyond, drawn_rows, end_labels, line_chart
+from reports.figures import drawing, svg
+from reports.figures.layers import SIZE, codes_of
+from reports.figures.lines import LABEL, NEUTRALS, beyond, drawn_rows, end_labels, line_chart
 from reports.pages.page import Chart
 
 HOSTILE = "datum.x'];alert(1)//<b>\"&\x1b[31m"

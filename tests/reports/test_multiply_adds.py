@@ -8,10 +8,10 @@ import pytest
 
 from reports import numbers, site
 from reports.leaderboard import leaderboard, summarise
-from reports.measures import BOARD
 from reports.pages import architecture, board
 from reports.pages.leaderboard import table_context
-from reports.profiles import everyone, size
+from reports.ranking.measures import BOARD
+from reports.sections.profiles import everyone, size
 
 LAST = 640_000
 

@@ -6,8 +6,9 @@ from collections import Counter
 import pandas as pd
 import pytest
 
-from reports import failures, leaderboard, rows, svg, trials
-from reports.measures import BOARD
+from reports import failures, leaderboard, rows, trials
+from reports.figures import svg
+from reports.ranking.measures import BOARD
 from reports.render import write_report
 
 

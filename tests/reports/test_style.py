@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from reports import charts
-from reports.contests import SHADE
+from reports.ranking.contests import SHADE
 
 CSS = (Path(charts.__file__).parent / "static" / "report.css").read_text(encoding="utf-8")
 BLOCKS = CSS.split(":root {")[1:3]

@@ -9,11 +9,11 @@ import pytest
 from benchmarks import registry
 from runner import cost, forecast, plan
 from runner.cost import Known, Speeds, Work
-from runner.early_stopping import checks
 from runner.records import Record, TrialResult
 from runner.run import Options
 from runner.stacks import STACK_SIZE, stacked
 from runner.store import FILE, Store
+from runner.training.early_stopping import checks
 from suites.suite import load, narrow
 
 STREAM, SETS = load("gaussian1d"), load("gaussian1d-dataset")

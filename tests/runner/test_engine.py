@@ -10,8 +10,8 @@ from benchmarks import registry
 from benchmarks.architecture import Network, Recipe
 from benchmarks.architectures.networks import NETWORKS
 from runner import engine, plan
-from runner.data import Examples
-from runner.modules import build, parameter_count
+from runner.training.data import Examples
+from runner.training.modules import build, parameter_count
 from suites.suite import load
 
 BATCH = 64

@@ -9,8 +9,8 @@ PROGRAM = """
 import resource, time
 from benchmarks import registry
 from runner import plan
-from runner.compute import work
-from runner.modules import parameter_count
+from runner.training.compute import work
+from runner.training.modules import parameter_count
 from runner.stacks import stacked
 from suites.suite import load
 

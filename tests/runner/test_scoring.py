@@ -16,11 +16,11 @@ from benchmarks.task import BLOCK, log_posterior
 from reports.derived import efficiency
 from runner import cli, plan
 from runner import run as running
-from runner.data import Examples
 from runner.plan import Trial
 from runner.records import CURVE_POINTS, Rows, Scoring, TrialResult, evaluation_of, points
 from runner.scoring import run_stack
 from runner.stacks import stacked
+from runner.training.data import Examples
 from suites.suite import load, narrow
 
 

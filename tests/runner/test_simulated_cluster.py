@@ -8,9 +8,9 @@ import pytest
 from simulated_cluster import simulate
 
 from runner import plan
-from runner.compute import work
-from runner.modules import parameter_count
 from runner.stacks import stacked
+from runner.training.compute import work
+from runner.training.modules import parameter_count
 from suites.suite import load
 
 WORKERS = 1_000

@@ -6,11 +6,11 @@ import sqlite3
 import numpy as np
 import pytest
 
-from runner import frames
-from runner.damage import set_aside, verify
 from runner.pictures import Drawing
 from runner.plan import Trial
 from runner.records import Record, TrialResult, unscored
+from runner.results import frames
+from runner.results.damage import set_aside, verify
 from runner.store import (
     APPLICATION_ID,
     SCHEMA_VERSION,

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from reports import numbers
-from reports.laws import FLOOR, laws
 from reports.leaderboard import summarise
-from reports.profiles import compared, everyone, measure_table
-from reports.variants import neighbours
+from reports.sections.laws import FLOOR, laws
+from reports.sections.profiles import compared, everyone, measure_table
+from reports.sections.variants import neighbours
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 from pages import page_text
 
-from reports.comparisons import calibration, infinite, labels, variance
 from reports.leaderboard import summarise
-from reports.rates import rates
 from reports.render import leaderboard_csv, markdown_text, parts, records_csv, terminal
-from reports.sections import sections
+from reports.sections.comparisons import calibration, infinite, labels, variance
+from reports.sections.parts import sections
+from reports.sections.rates import rates
 
 NAMES = ["bounded", "variance", "labels", "calibration", "rates"]
 

@@ -1,0 +1,187 @@
+"""Many runs to one site in a folder, written beside it and swapped in, and from there to a branch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from runner.publishing.site_folder import MARKER, PublishError, beside, heal, held, others, swap
+
+if TYPE_CHECKING:
+    from reports.publishing.editions import Source
+    from reports.results import Results
+    from runner.store import Store
+
+NO_JEKYLL = ".nojekyll"  # keeps code hosts from leaving out files
+
+
+@dataclass(frozen=True)
+class Written:
+    """A site's folder, how many runs and files it has, and their bytes."""
+
+    site: Path
+    runs: int
+    files: int
+    size: int
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN ...")
+@click.option(
+    "--site",
+    required=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of the site: a new or empty one, or a site published before, which is replaced.",
+)
+@click.option(
+    "--branch", metavar="NAME", help="Commit the site to this branch too, without touching the work tree."
+)
+@click.option("--url", default="", metavar="https://...", help="Where the site will be: for a sitemap.")
+@click.option("--title", default="Posterior Bench", show_default=True, help="Heading of the overview.")
+def publish(runs: tuple[Path, ...], site: Path, branch: str | None, url: str, title: str) -> None:
+    """Build one static site from many runs: an overview, each suite's pages, its history, a feed."""
+    import shlex
+
+    from runner.publishing import branch as branches
+
+    address = checked_url(url)
+    target = branches.find(branch, MARKER) if branch else None
+    written = write(runs, site, address, title)
+    counted = f"{_count(written.runs, 'run')}, {_count(written.files, 'file')}, {written.size / 1e6:.1f} MB"
+    click.echo(f"site: {written.site / 'index.html'} ({counted})")
+    if not address:
+        click.echo("note: no sitemap.xml and relative links in feed.xml; with --url both have full addresses")
+    if target is None:
+        return
+    made = branches.commit(target, written.site, f"Publish {_count(written.runs, 'run')}\n", MARKER)
+    if made is None:
+        click.echo(f"branch {target.name}: nothing has changed, no commit")
+        return
+    click.echo(f"branch {target.name}: committed {made[:12]}, {_count(written.files, 'file')}")
+    click.echo(f"to publish it: git push {shlex.join([branches.remote(), target.name])}")
+
+
+def checked_url(url: str) -> str:
+    """Return a site's address with a slash at its end, or nothing for none; raises PublishError."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    plain = not parts.query and not parts.fragment and url.isprintable() and " " not in url
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise PublishError(f"--url {url}: expected an address such as https://example.org/bench/")
+    return url.rstrip("/") + "/"
+
+
+def write(folders: Iterable[Path], site: Path, url: str = "", title: str = "Posterior Bench") -> Written:
+    """Write the site of some runs; whatever fails, the folder has the old site or the new one.
+
+    Raises PublishError, RunError or StoreError where it can't, and OSError.
+    """
+    with held(site.resolve()):
+        return _write(folders, site, url, title)
+
+
+def _write(folders: Iterable[Path], site: Path, url: str, title: str) -> Written:
+    from reports import aside
+    from reports.publishing.publication import site_files
+
+    place = site.resolve()
+    heal(place)
+    others(place)  # refuses in time what would be refused in the end
+    aside.prepare()
+    sources = [source(folder) for folder in folders]
+    with beside(place) as new:
+        # First of all, so that a later run knows whose folder this is if we don't live to remove it.
+        (new / MARKER).touch()
+        files = size = 0
+        for name, text in site_files(sources, title, url):
+            file = new / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            data = text.encode("utf-8", "replace")  # a command line that wasn't UTF-8 has surrogates
+            file.write_bytes(data)
+            files, size = files + 1, size + len(data)
+        (new / NO_JEKYLL).touch()
+        own = sorted(path.name for path in new.iterdir())
+        (new / MARKER).write_text("".join(f"{name}\n" for name in own), encoding="utf-8")
+        for path in others(place):
+            if path.name not in own:
+                shutil.copy2(path, new / path.name)
+        swap(new, place)
+    return Written(site, len({each.identity for each in sources}), files + 2, size)
+
+
+def source(folder: Path) -> Source:
+    """Return a run to publish, of which only the outline is read; raises RunError or StoreError."""
+    from reports.publishing.editions import Source
+    from runner.results import frames
+    from runner.run import read_manifest
+
+    manifest = read_manifest(folder)
+    with unwritten(folder) as store:
+        suite, learned = frames.outline(store)
+        # A copy of a run is the same run, whatever happened to its pages and to the file around its rows.
+        totals = list(store.rows("SELECT count(*), total(value), total(error) FROM record"))
+    parts = json.dumps([manifest, suite, totals], sort_keys=True)
+    return Source(suite, manifest, learned, hashlib.sha256(parts.encode()).hexdigest(), partial(load, folder))
+
+
+def load(folder: Path) -> Results:
+    """Return everything about a run; raises RunError or StoreError."""
+    from runner.results import frames
+    from runner.run import read_manifest
+
+    with unwritten(folder) as store:
+        return frames.results(store, read_manifest(folder))
+
+
+@contextmanager
+def unwritten(folder: Path) -> Iterator[Store]:
+    """Open a run's results file, which nobody writes to meanwhile; its folder stays as it is.
+
+    Raises RunError where the folder holds no run or one that is being written, StoreError where its file
+    can't be read.
+    """
+    from runner.run import RunError
+    from runner.store import FILE, Store
+
+    if not (folder / FILE).is_file():
+        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+    with _unused(folder), Store(folder / FILE, reading=True) as store:
+        yield store
+
+
+@contextmanager
+def _unused(folder: Path) -> Iterator[None]:
+    """Keep runs from writing to a folder meanwhile, without writing to it; raises RunError where one does."""
+    import fcntl
+
+    from runner.run import RunError
+
+    try:
+        lock = os.open(folder / ".lock", os.O_RDONLY)
+    except OSError:
+        yield  # never run here, or copied
+        return
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RunError(f"folder {folder}: another run is using it; wait for it") from None
+    finally:
+        os.close(lock)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")
