@@ -120,7 +120,7 @@ def test_before_a_commit_runs_what_lint_runs():
         hook["entry"].removesuffix(" --force-exclude") for hook in hooks
     ]
     assert all(hook["language"] == "system" for hook in hooks)  # the versions of the dev extra
-    assert {tool for tool, _ in lint} <= pinned() | {PROJECT["project"]["name"]}
+    assert {tool for tool, _ in lint} <= pinned()
 
 
 @pytest.mark.parametrize("name", ["bug", "wrong-number", "proposal"])
