@@ -61,8 +61,8 @@ def test_every_folder_of_a_package_is_shipped():
 def test_what_is_needed_is_pinned():
     project = PROJECT["project"]
     extras = [each for extra in project["optional-dependencies"].values() for each in extra]
-    wanted = [*project["dependencies"], *extras]
-    assert {plain(re.match(r"[\w.-]+", each)[0]) for each in wanted} <= pinned() | {PROJECT["project"]["name"]}
+    wanted = {plain(re.match(r"[\w.-]+", each)[0]) for each in [*project["dependencies"], *extras]}
+    assert wanted - {project["name"]} <= pinned()
 
 
 def test_the_pythons_are_the_same_everywhere():
@@ -81,8 +81,9 @@ def test_whoever_installs_it_has_its_types(tmp_path):
     subprocess.run([sys.executable, *build], check=True, capture_output=True)
     zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(installed)
     (tmp_path / "use.py").write_text(
-        "from benchmarks.errors import unknown\nfrom reports.numbers import number\nfrom runner import duration\n"
-        "from suites import built_in\nreveal_type((unknown, built_in, duration.Duration))\nnumber('one')\n"
+        "from benchmarks.errors import unknown\nfrom reports.numbers import number\n"
+        "from runner.duration import Duration\nfrom suites import built_in\n"
+        "reveal_type((unknown, built_in, Duration))\nnumber('one')\n"
     )
     done = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "use.py"],
@@ -94,7 +95,8 @@ def test_whoever_installs_it_has_its_types(tmp_path):
     )
     told = [line.partition(": ")[2] for line in done.stdout.splitlines() if "use.py" in line]
     assert told[0].startswith('note: Revealed type is "tuple[def (kind: str') and "Any" not in told[0]
-    assert told[1:] == ['error: Argument 1 to "number" has incompatible type "str"; expected "float | None"  [arg-type]']
+    (wrong,) = told[1:]
+    assert 'Argument 1 to "number" has incompatible type "str"' in wrong
 
 
 # --- files for code hosts and people ----------------------------------------------------------------------
