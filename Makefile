@@ -19,7 +19,7 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	git ls-files -z | xargs -0 $(BIN)/codespell
+	$(BIN)/codespell *.md *.yml *.cff .github benchmarks suites runner reports tests docs examples
 
 coverage: .venv/installed-dev
 	rm -f .coverage .coverage.*
