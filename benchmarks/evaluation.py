@@ -103,7 +103,7 @@ class Evaluation:
         return float(self.overall(kl(self.by_class, log_prior)[None])[0, 0])
 
     @cached_property
-    def informations(self) -> Array:
+    def information_by_rule(self) -> Array:
         """I(X;C) under each of the rules, (1 + checks,)."""
         return np.array([self.information, *(part.information for part in self.restrictions)])
 

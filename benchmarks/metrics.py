@@ -253,7 +253,7 @@ def _score(name: str, region: str, value: float, error: float, diverges: bool, *
 
 def _gap(evaluation: Evaluation, found: _Averaged) -> Iterator[list[Score]]:
     """Yield the information gap of each model: expected KL / I(X;C), blank where x says nothing."""
-    name, information = "information_gap", evaluation.informations
+    name, information = "information_gap", evaluation.information_by_rule
     if information[0] < NO_INFORMATION:
         yield from ([Score(name, "all", np.nan, np.nan, NONE_THERE)] for _ in found.values)
         return
