@@ -97,7 +97,7 @@ def _metrics() -> str:
 
 def _definitions() -> str:
     """Every measure with its formulas as MathML, as the pages of a run define them."""
-    from reports.definitions import GROUPS
+    from reports.method.definitions import GROUPS
 
     lines: list[str] = []
     for group in GROUPS:
