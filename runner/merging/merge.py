@@ -16,7 +16,8 @@ from runner.merging.merged import Merged, Run, Writer
 from runner.merging.strangers import Grid, LeftOut, Manifest
 from runner.results import damage, kept, schema
 from runner.results.sqlite_errors import explained
-from runner.run import MANIFEST, RunError, locked, report
+from runner.run import report
+from runner.run_folder import LOCK, MANIFEST, locked, results_file
 from runner.store import FILE, Store, StoreError
 
 MOST_BYTES = 4 << 30  # of a results file and its write-ahead log
@@ -60,15 +61,14 @@ def merge(folders: Sequence[Path], output: Path) -> Merged:
 
 def _check_call(folders: Sequence[Path], output: Path) -> None:
     for folder in folders:
-        if not (folder / FILE).is_file():
-            raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+        results_file(folder)
         if folder.resolve() == output.resolve():
             raise MergeError(f"--output {output}: expected another folder than the runs', found one of them")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise MergeError("expected each run once, found one twice")
     if output.exists() and not output.is_dir():
         raise MergeError(f"--output {output}: expected a folder, found a file")
-    if output.is_dir() and any(path.name != ".lock" for path in output.iterdir()) and not _merged(output):
+    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()) and not _merged(output):
         raise MergeError(
             f"--output {output}: expected a new or empty folder, or an earlier merge's, found another with"
             " files in it"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -126,10 +125,10 @@ def source(folder: Path) -> Source:
     """Return a run to publish, of which only the outline is read; raises RunError or StoreError."""
     from reports.publishing.editions import Source
     from runner.results import frames
-    from runner.run import read_manifest
+    from runner.run_folder import read_manifest
 
     manifest = read_manifest(folder)
-    with unwritten(folder) as store:
+    with _opened(folder) as store:
         suite, learned = frames.outline(store)
         # A copy of a run is the same run, whatever happened to its pages and to the file around its rows.
         totals = list(store.rows("SELECT count(*), total(value), total(error) FROM record"))
@@ -140,47 +139,25 @@ def source(folder: Path) -> Source:
 def load(folder: Path) -> Results:
     """Return everything about a run; raises RunError or StoreError."""
     from runner.results import frames
-    from runner.run import read_manifest
+    from runner.run_folder import read_manifest
 
-    with unwritten(folder) as store:
+    with _opened(folder) as store:
         return frames.results(store, read_manifest(folder))
 
 
 @contextmanager
-def unwritten(folder: Path) -> Iterator[Store]:
+def _opened(folder: Path) -> Iterator[Store]:
     """Open a run's results file, which nobody writes to meanwhile; its folder stays as it is.
 
     Raises RunError where the folder holds no run or one that is being written, StoreError where its file
     can't be read.
     """
-    from runner.run import RunError
-    from runner.store import FILE, Store
+    from runner.run_folder import results_file, unwritten
+    from runner.store import Store
 
-    if not (folder / FILE).is_file():
-        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
-    with _unused(folder), Store(folder / FILE, reading=True) as store:
+    file = results_file(folder)
+    with unwritten(folder), Store(file, reading=True) as store:
         yield store
-
-
-@contextmanager
-def _unused(folder: Path) -> Iterator[None]:
-    """Keep runs from writing to a folder meanwhile, without writing to it; raises RunError where one does."""
-    import fcntl
-
-    from runner.run import RunError
-
-    try:
-        lock = os.open(folder / ".lock", os.O_RDONLY)
-    except OSError:
-        yield  # never run here, or copied
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RunError(f"folder {folder}: another run is using it; wait for it") from None
-    finally:
-        os.close(lock)
 
 
 def _count(number: int, word: str) -> str:

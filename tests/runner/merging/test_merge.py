@@ -17,7 +17,7 @@ from runner.merging import specs as strangers_specs
 from runner.merging.merge import MergeError
 from runner.merging.strangers import LeftOut
 from runner.results import frames, schema
-from runner.run import RunError
+from runner.run_folder import RunError
 from runner.store import FILE, Store
 from suites.suite import load, narrow
 

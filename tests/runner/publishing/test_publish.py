@@ -17,7 +17,7 @@ from runner.cli import cli
 from runner.publishing import branch as branches
 from runner.publishing import publish, site_folder
 from runner.publishing.site_folder import MARKER, PublishError
-from runner.run import RunError
+from runner.run_folder import RunError
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / "examples/workflows/publish.yml"
