@@ -13,7 +13,7 @@ from benchmarks.architectures.estimators import ScikitLearn
 from benchmarks.architectures.recipes import limit
 from benchmarks.task import qualified_name
 from runner import plan
-from runner.listing import HEADINGS
+from runner.commands.listing import HEADINGS
 from runner.records import evaluation_of
 from suites.suite import Suite
 

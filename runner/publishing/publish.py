@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import click
-
 from runner.publishing.site_folder import MARKER, PublishError, beside, heal, held, others, swap
 
 if TYPE_CHECKING:
@@ -33,43 +31,6 @@ class Written:
     runs: int
     files: int
     size: int
-
-
-@click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN ...")
-@click.option(
-    "--site",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of the site: a new or empty one, or a site published before, which is replaced.",
-)
-@click.option(
-    "--branch", metavar="NAME", help="Commit the site to this branch too, without touching the work tree."
-)
-@click.option("--url", default="", metavar="https://...", help="Where the site will be: for a sitemap.")
-@click.option("--title", default="Posterior Bench", show_default=True, help="Heading of the overview.")
-def publish(runs: tuple[Path, ...], site: Path, branch: str | None, url: str, title: str) -> None:
-    """Build one static site from many runs: an overview, each suite's pages, its history, a feed."""
-    import shlex
-
-    from runner.publishing import branch as branches
-
-    address = checked_url(url)
-    target = branches.find(branch, MARKER) if branch else None
-    written = write(runs, site, address, title)
-    counted = f"{_count(written.runs, 'run')}, {_count(written.files, 'file')}, {written.size / 1e6:.1f} MB"
-    click.echo(f"site: {written.site / 'index.html'} ({counted})")
-    if not address:
-        click.echo("note: no sitemap.xml and relative links in feed.xml; with --url both have full addresses")
-    if target is None:
-        return
-    made = branches.commit(target, written.site, f"Publish {_count(written.runs, 'run')}\n", MARKER)
-    if made is None:
-        click.echo(f"branch {target.name}: nothing has changed, no commit")
-        return
-    click.echo(f"branch {target.name}: committed {made[:12]}, {_count(written.files, 'file')}")
-    click.echo(f"to publish it: git push {shlex.join([branches.remote(), target.name])}")
 
 
 def checked_url(url: str) -> str:
@@ -158,7 +119,3 @@ def _opened(folder: Path) -> Iterator[Store]:
     file = results_file(folder)
     with unwritten(folder), Store(file, reading=True) as store:
         yield store
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from benchmarks import registry
-from runner import cost, forecast, plan
+from runner import cost, plan
+from runner.commands import dry_run
 from runner.cost import Known, Speeds, Work
 from runner.records import Record, TrialResult
 from runner.run import Options
@@ -191,7 +192,7 @@ def calibrated(monkeypatch):
 
 
 def told(suite, path, mode="eager", jobs=2, **more):
-    return forecast.dry_run(suite, Options(mode, "cpu", jobs, path / "run", **more)).splitlines()
+    return dry_run.dry_run(suite, Options(mode, "cpu", jobs, path / "run", **more)).splitlines()
 
 
 def test_a_dry_run_tells_stacks_steps_and_seconds(tmp_path, calibrated):

@@ -14,6 +14,7 @@ from command import SMOKE, call
 from filelock import FileLock
 
 from runner.cli import cli
+from runner.commands.publish import publish as command
 from runner.publishing import branch as branches
 from runner.publishing import publish, site_folder
 from runner.publishing.site_folder import MARKER, PublishError
@@ -330,7 +331,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def published(runs, repository, branch="gh-pages"):
-    publish.publish.main(
+    command.main(
         [str(runs / "new"), "--site", str(repository / "site"), "--branch", branch], standalone_mode=False
     )
 
