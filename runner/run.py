@@ -15,13 +15,13 @@ from reports.results import Results
 from runner import plan, provenance
 from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
 from runner.describe import describe
+from runner.execution.run_stacks import LOST, run_stacks
 from runner.plan import Trial
 from runner.progress import count, say
 from runner.results import damage
 from runner.run_folder import MANIFEST, RunError, locked, read_manifest, results_file
 from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
-from runner.train import LOST, train
 from runner.training import checkpoint
 from suites.suite import Suite
 
@@ -73,7 +73,7 @@ def run(suite: Suite, options: Options) -> Outcome:
         checkpoint.prepare(options.folder / checkpoint.FOLDER, done, fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        train(store, stacks, options, planned)
+        run_stacks(store, stacks, options, planned)
         checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
