@@ -13,13 +13,14 @@ from typing import Any
 from benchmarks import shipping
 from reports.results import Results
 from runner import plan, provenance
-from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
+from runner.cost import NOTHING, Known, measured
 from runner.describe import describe
 from runner.execution.run_stacks import LOST, run_stacks
 from runner.plan import Trial
 from runner.progress import count, say
 from runner.results import damage
 from runner.run_folder import MANIFEST, RunError, locked, read_manifest, results_file
+from runner.speeds import TYPICAL, Speeds
 from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
 from runner.training import checkpoint

@@ -124,7 +124,7 @@ def _prepare(stack: Stack, shipped: Shipped) -> None:
     """Make a stack's names mean here what they mean to the coordinator; raises Unfit."""
     shipping.unpack(shipped)
     for task, expected in planned_fingerprints(stack).items():
-        _check(task, _loaded("task", task, lambda task=task: fingerprint(task)), expected)
+        _check(task, _loaded("task", task, functools.partial(fingerprint, task)), expected)
     _check(stack.architecture, _source(stack.architecture), json.loads(stack.trials[0].spec).get("source"))
 
 

@@ -18,7 +18,7 @@ def on_one_thread(
     import torch
     from threadpoolctl import threadpool_limits
 
-    from runner.scoring import run_stack
+    from runner.run_stack import run_stack
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)

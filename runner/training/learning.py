@@ -16,7 +16,8 @@ from benchmarks.architectures import calibrators
 from benchmarks.task import Array
 from runner.engine import Training, evaluated
 from runner.plan import Trial
-from runner.records import Rows, Scoring, joined
+from runner.records import Rows
+from runner.scoring import Scoring, joined
 from runner.stacks import Stack
 from runner.training.batches import Batches, Passes, Source, of_stream
 from runner.training.checkpoint import Checkpoint

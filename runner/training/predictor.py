@@ -17,7 +17,7 @@ from benchmarks.layout import by_class
 from benchmarks.task import Array
 from runner.engine import evaluated, outputs
 from runner.plan import Trial
-from runner.records import batches, evaluation_of
+from runner.scoring import batches, evaluation_of
 from runner.training.dropout import Masks
 from runner.training.early_stopping import Kept
 from runner.training.modules import noise

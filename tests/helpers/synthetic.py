@@ -10,7 +10,8 @@ import numpy as np
 from runner import plan
 from runner.describe import describe
 from runner.plan import Trial
-from runner.records import Record, TrialResult, evaluation_of, points
+from runner.records import Record, TrialResult
+from runner.scoring import evaluation_of, points
 from runner.store import FILE, Store
 from suites.suite import load
 

@@ -10,7 +10,7 @@ from benchmarks import registry
 from benchmarks.architecture import Network, Recipe
 from runner import plan
 from runner.commands import listing
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from runner.training.compute import counted_step, work
 from runner.training.modules import parameter_count

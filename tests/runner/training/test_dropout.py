@@ -14,8 +14,8 @@ from benchmarks.architectures.losses import log_q as log_q_of
 from benchmarks.architectures.losses import mean_log_q
 from runner import plan
 from runner.engine import Training, evaluated, outputs
-from runner.records import evaluation_of, points
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
+from runner.scoring import evaluation_of, points
 from runner.stacks import stacked
 from runner.training.data import Examples, Targets
 from runner.training.dropout import FedDropout, Masks, fed, with_dropout
