@@ -16,7 +16,7 @@ from benchmarks.tasks import transforms
 from runner import plan
 from runner.merging.strangers import LONG, Grid, LeftOut, shown
 from runner.plan import CORRECTED
-from runner.results.damage import Kept, digest
+from runner.results.damage import StoredTrial, digest
 from suites.suite import Suite
 
 MOST_SPEC, DEPTH = 1 << 16, 24
@@ -34,7 +34,7 @@ class Place(NamedTuple):
     budget: int | None
 
 
-def spec_of(trial: Kept) -> dict[str, Any]:
+def spec_of(trial: StoredTrial) -> dict[str, Any]:
     """Return a trial's spec, whose hash is its id; raises LeftOut."""
     text = trial.spec
     if not isinstance(text, str) or len(text) > MOST_SPEC or _depth(text) > DEPTH:
@@ -69,7 +69,7 @@ def _json(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
-def place(trial: Kept, spec: dict[str, Any], names: tuple[str, str], grid: Grid) -> Place:
+def place(trial: StoredTrial, spec: dict[str, Any], names: tuple[str, str], grid: Grid) -> Place:
     """Return a trial's place in its grid, by the names that it has there; raises LeftOut."""
     task, row = names
     if type(trial.seed) is not int or not 0 <= trial.seed <= 1_000_000 or spec["seed"] != trial.seed:
