@@ -17,7 +17,7 @@ from runner.commands.compare import compare, diff
 from runner.commands.merge import merge
 from runner.commands.parameters import Duration
 from runner.commands.publish import publish
-from runner.garbage import uncollected
+from runner.garbage_collection import without_garbage_collection
 
 if TYPE_CHECKING:
     from runner.run import Options
@@ -187,7 +187,7 @@ def report(folder: Path, output: Path | None) -> None:
     from reports import aside
 
     aside.prepare()  # before the imports, which take as long
-    with uncollected():
+    with without_garbage_collection():
         from runner import run as running
 
         target = running.report_again(folder, output or folder)

@@ -19,7 +19,7 @@ from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.errors import Refused
 from benchmarks.tasks import transforms
 from runner import provenance
-from runner.garbage import uncollected
+from runner.garbage_collection import without_garbage_collection
 from suites.suite import Suite
 
 ENGINE_VERSION = 3  # of the training program and of the scoring; a change of numbers bumps it
@@ -84,7 +84,7 @@ def mode(suite: Suite, *, quick: bool) -> str:
     return "compiled" if long and not quick and compiler_present() else "eager"
 
 
-@uncollected()
+@without_garbage_collection()
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order.
 

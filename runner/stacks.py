@@ -12,7 +12,7 @@ from benchmarks import registry
 from benchmarks.architecture import Architecture, Estimator, Module, Network
 from runner import cost
 from runner.cost import NOTHING, Known, Work
-from runner.garbage import uncollected
+from runner.garbage_collection import without_garbage_collection
 from runner.plan import Trial, network_mode
 from runner.speeds import TYPICAL, Speeds
 from suites.suite import Suite
@@ -93,7 +93,7 @@ def places(parameters: int) -> int:
     return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
 
-@uncollected()
+@without_garbage_collection()
 def stacked(
     suite: Suite,
     trials: Iterable[Trial],
