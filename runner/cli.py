@@ -123,6 +123,7 @@ def run(
     """Train what a suite's folder lacks, score it exactly, and write its leaderboards."""
     from runner import plan
     from runner import run as running
+    from runner.commands.dry_run import dry_run as foretold
     from runner.execution import interrupts
     from suites.suite import load, narrow
 
@@ -140,8 +141,6 @@ def run(
         dask=dask,
     )
     if dry_run:
-        from runner.commands.dry_run import dry_run as foretold
-
         click.echo(foretold(grid, options))
         return
     sys.exit(_run_and_show(grid, options, form))

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from benchmarks.architecture import Recipe
 from benchmarks.architectures.losses import loss as loss_of
-from runner.engine import Snapshot, Tensors, Training, outputs
+from runner.engine import Snapshot, Training, outputs
+from runner.training.modules import Tensors
 
 CHECK_EVERY = 20  # steps between looks at the held-out loss, or a tenth of the steps so far if that is more
 LEAST_STEPS = 500  # before a network may stop early
