@@ -5,7 +5,7 @@ MINUTES ?= 10
 BIN := .venv/bin
 SUITES := $(sort $(patsubst suites/%.toml,%,$(wildcard suites/*.toml)))
 
-.PHONY: run test test-long lint soak bench leaderboards clean
+.PHONY: run test test-long lint coverage docs soak bench leaderboards clean
 run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
@@ -19,6 +19,17 @@ lint: .venv/installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell *.md *.yml *.cff .github benchmarks suites runner reports tests docs examples
+
+coverage: .venv/installed-dev
+	rm -f .coverage .coverage.*
+	$(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage combine --quiet
+	for part in benchmarks runner reports suites; do \
+		$(BIN)/coverage report --include="$$part/*" --fail-under=90 || exit 1; done
+
+docs: .venv/installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
 
 soak: .venv/installed-fuzz
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)
@@ -52,4 +63,4 @@ leaderboards: .venv/installed
 	touch $@
 
 clean:
-	rm -rf .venv build *.egg-info
+	rm -rf .venv build site *.egg-info

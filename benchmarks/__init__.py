@@ -22,6 +22,14 @@ def score(task: Task | str, f: Callable[[Array], Any]) -> pd.DataFrame:
 
     f: x (n, features) float64 -> probabilities or log-probabilities (n, classes). What is raised, and all
     else, stands at `benchmarks.own_scores.score`.
+
+    >>> import numpy as np
+    >>> priors = score("gauss-separated", lambda x: np.full((len(x), 2), 0.5))
+    >>> values = priors.set_index(["metric", "region"])["value"].to_dict()
+    >>> round(values["expected_kl", "all"], 4)  # I(X;C) in nats: what knowing nothing but the priors costs
+    0.5268
+    >>> round(values["information_gap", "all"], 4)
+    1.0
     """
     from benchmarks import own_scores  # here, so that a list of names needs neither pandas nor quadrature
 

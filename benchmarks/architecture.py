@@ -34,7 +34,7 @@ _MOST = {"members": MOST_MEMBERS, "batch": 2**20, "samples": 1_000}  # what a st
 
 
 class Skipped(Exception):
-    """An architecture doesn't apply to a task or a budget; the message says why. Not a failure."""
+    """An architecture doesn't apply to a task or a budget, which is no failure; the message says why."""
 
 
 class FitFailed(Exception):

@@ -92,7 +92,7 @@ class Evaluation:
 
     @cached_property
     def bayes_error(self) -> float:
-        """The error rate of the exact posterior, the least that any classifier can have."""
+        """The error rate of the exact posterior, between 0 and 1: the least that any classifier can have."""
         return float(expectation(1 - np.exp(self.log_posterior).max(axis=1), self.weights["all"]))
 
     @cached_property
@@ -103,7 +103,7 @@ class Evaluation:
         return float(self.overall(kl(self.by_class, log_prior)[None])[0, 0])
 
     @cached_property
-    def informations(self) -> Array:
+    def information_by_rule(self) -> Array:
         """I(X;C) under each of the rules, (1 + checks,)."""
         return np.array([self.information, *(part.information for part in self.restrictions)])
 
@@ -162,7 +162,7 @@ class Evaluation:
 
 
 def expectation(values: Array, weights: Array) -> Array:
-    """Return the weighted sum over the last axis of values and weights, which broadcast.
+    """Return the weighted sums (...) over the last axis of values and weights, (..., n), which broadcast.
 
     Points without weight don't count, whatever the value there. NumPy's own summation is used instead of
     a matrix product because its result never depends on how many rows are summed beside each other.
@@ -190,7 +190,7 @@ def representatives(evaluation: Evaluation) -> tuple[Array, Array]:
 
 
 def kl(log_p: Array, log_q: Array) -> Array:
-    """Return KL(p || q) at each point, over the last axis, in nats; infinite where q is 0 and p isn't."""
+    """Return KL(p || q) at each point in nats, (...), of logs (..., k); infinite where q is 0 and p isn't."""
     p = np.exp(log_p)
     with np.errstate(invalid="ignore"):
         return over_classes(np.sum, np.where(p > 0, p * (log_p - log_q), 0.0))
@@ -201,6 +201,18 @@ def evaluate(task: Task) -> Evaluation:
 
     Every input of a task with a finite `support`; quadrature over one or two inputs; beyond that a fixed
     sample. Raises TaskError where the density doesn't integrate to 1.
+
+    >>> from benchmarks import registry
+    >>> evaluation = evaluate(registry.task("gauss-separated"))
+    >>> evaluation.method
+    'quadrature, 4,097 nodes on [-21.02, 24.24]'
+    >>> round(evaluation.bayes_error, 4)  # the mass of N(0, 1) beyond 1.5
+    0.0668
+    >>> round(evaluation.information, 4), round(evaluation.entropy, 4)  # nats; their sum is H(C) = log 2
+    (0.5268, 0.1664)
+    >>> log_p, weights = evaluation.log_posterior, evaluation.weights["all"]
+    >>> round(float(expectation(-(np.exp(log_p) * log_p).sum(axis=1), weights)), 4)  # H(C|X) again
+    0.1664
     """
     with threadpool_limits(1):  # with more threads, products have other last bits
         if getattr(task, "support", None) is not None:
@@ -250,5 +262,5 @@ def corrected(task: Task, evaluation: Evaluation, log_q: Array) -> Array:
 
 
 def normalised(log_q: Array) -> Array:
-    """Return log probabilities whose exponentials sum to 1 over the last axis."""
+    """Return log probabilities (..., k) whose exponentials sum to 1 over the last axis."""
     return np.asarray(log_q - logsumexp(log_q)[..., None])

@@ -87,7 +87,10 @@ def call(kind: str, text: str) -> Call:
 
 
 def bind(kind: str, call: Call, takes: Iterable[str]) -> dict[str, str]:
-    """Return a call's arguments by name; takes: the names there are, in order. Raises GrammarError."""
+    """Return a call's arguments by name.
+
+    takes: the names there are, in order. Raises GrammarError.
+    """
     names = list(takes)
     if len(call.positional) > len(names):
         expected = ", ".join(names) or "no arguments"

@@ -1,4 +1,4 @@
-"""Every metric, as a weighted sum over an evaluation's points. All in nats unless the unit says otherwise.
+"""Every metric, as a weighted sum over an evaluation's points, in nats unless its unit says otherwise.
 
 p is the exact posterior and q the model's, both as logs: log_p (n, k), log_q (r, n, k) for r models.
 """
@@ -87,10 +87,11 @@ def infinite_mass(log_p: Array, log_q: Array) -> Array:
 
 
 def divergent(evaluation: Evaluation, values: Array, weights: Array, total: float) -> bool:
-    """Return whether an average (n,) doesn't settle as its range grows: is the range's end not negligible,
+    """Return whether the average of values (n,) under weights (n,) doesn't settle as its range grows.
 
-    and are the contributions of equal steps in t = arcsinh(x) not falling towards it? Where p(x) has heavy
-    tails, log q may grow too fast for the expectation to exist.
+    That is where the range's end isn't negligible beside the total, and the contributions of equal steps in
+    t = arcsinh(x) don't fall towards it. Where p(x) has heavy tails, log q may grow too fast for the
+    expectation to exist.
     """
     for tail in evaluation.tails:
         if abs(float(expectation(values[tail[-1]], weights[tail[-1]]))) <= 1e-6 * abs(total):
@@ -155,7 +156,19 @@ def rounded(evaluation: Evaluation, log_q: Array) -> tuple[Array, float]:
 
 
 def score(evaluation: Evaluation, log_q: Array) -> list[Score]:
-    """Return every measure of one model with its integration error, from log q (n, k) at the points."""
+    """Return every measure of one model with its integration error, from log q (n, k) at the points.
+
+    >>> from benchmarks import registry
+    >>> from benchmarks.evaluation import evaluate, normalised
+    >>> evaluation = evaluate(registry.task("gauss-separated"))
+    >>> unsure = normalised(0.5 * evaluation.log_posterior)  # half of the true log-odds
+    >>> values = {(each.metric, each.region): each.value for each in score(evaluation, unsure)}
+    >>> [round(values[name, "all"], 4) for name in ("expected_kl", "information_gap", "excess_error")]
+    [0.0454, 0.0863, 0.0]
+    >>> exact = score(evaluation, evaluation.log_posterior)
+    >>> next(each.value for each in exact if each.metric == "expected_kl")
+    0.0
+    """
     return scores(evaluation, [log_q])[0]
 
 
@@ -240,7 +253,7 @@ def _score(name: str, region: str, value: float, error: float, diverges: bool, *
 
 def _gap(evaluation: Evaluation, found: _Averaged) -> Iterator[list[Score]]:
     """Yield the information gap of each model: expected KL / I(X;C), blank where x says nothing."""
-    name, information = "information_gap", evaluation.informations
+    name, information = "information_gap", evaluation.information_by_rule
     if information[0] < NO_INFORMATION:
         yield from ([Score(name, "all", np.nan, np.nan, NONE_THERE)] for _ in found.values)
         return

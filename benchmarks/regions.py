@@ -109,7 +109,7 @@ class Cells(NamedTuple):
 
 
 def as_networks_see(x: Array) -> Array:
-    """Return x rounded to float32, as float64: the points where a network and the exact posterior meet."""
+    """Return x (n, d) rounded to float32, as float64: where a network and the exact posterior meet."""
     return x.astype(np.float32).astype(np.float64)
 
 
@@ -121,7 +121,11 @@ def atoms(mass: Array, log_density: Array) -> Cells:
 
 
 def region_weights(cells: Cells) -> dict[str, Array]:
-    """Return the weights (n,) of every region, each summing to 1; regions without mass are left out."""
+    """Return the weights (n,) of every region, each summing to 1; regions without mass are left out.
+
+    Sparse regions are what highest-density regions (Hyndman 1996, The American Statistician 50(2):120-126)
+    leave out; strata lie between two of these.
+    """
     shares = {region: share_below(cells, round(1 - inner, 12)) for region, inner in SPARSE.items()}
     below = [share_below(cells, round(1 - i / STRATA, 12)) for i in range(STRATA + 1)]
     for i in range(STRATA):

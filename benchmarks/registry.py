@@ -49,6 +49,13 @@ def task(name: str) -> Task:
     for anybody's own, each with transforms behind it: "xor-2d+nuisance(6)+label-noise(0.1)". Raises
     UnknownName where there is nothing of that name, TaskError where what there is isn't a task or a
     transform can't be applied.
+
+    >>> xor = task("xor-2d+nuisance(6)+label-noise(0.1)")
+    >>> xor.features, xor.classes
+    (8, 2)
+    >>> task("xor-2")
+    Traceback (most recent call last):
+    benchmarks.errors.UnknownName: unknown task 'xor-2'; did you mean xor-2d or rings-2d or moons-2d?
     """
     return TASKS[name] if name in TASKS else _transformed(name)
 
@@ -77,6 +84,12 @@ def architecture(name: str) -> Architecture:
     estimator with its own, an installed entry point, or `file.py:attr` or `pkg.module:attr` for anybody's
     own, each with recipes behind it: "mlp-64x64+focal(2)+lr(0.01)". Raises UnknownName where there is
     nothing of that name, GrammarError or ArchitectureError where what there is can't be used.
+
+    >>> network = architecture("mlp(width=128,depth=3)+focal(2)")
+    >>> network.name
+    'mlp(width=128, depth=3, activation=relu)+focal(2)'
+    >>> network.recipe.loss, network.recipe.gamma
+    ('focal', 2.0)
     """
     return ARCHITECTURES[name] if name in ARCHITECTURES else _composed(name)
 

@@ -31,8 +31,9 @@ class Value(NamedTuple):
 
 
 def calibration_split(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return calibration loss, grouping loss and what the bins blur; two classes, else nothing.
+    """Return calibration loss, grouping loss and what the bins blur, in nats; two classes, else nothing.
 
+    log_q (n, k): the model's at the evaluation's points.
     E KL(p || q) = E KL(E[p|q] || q) + E KL(p || E[p|q]) (Kull and Flach 2015, ECML), with E[p|q] taken over
     100 equal-mass bins of q's log-odds. Grouping is what no recalibration of q can mend.
     """
@@ -42,7 +43,10 @@ def calibration_split(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
 
 
 def split_by_class(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return the split of each class against the rest, the mean over classes; more than two, else nothing."""
+    """Return the split of each class against the rest, the mean over classes; more than two, else nothing.
+
+    log_q (n, k): the model's at the evaluation's points; in nats, see `calibration_split`.
+    """
     if evaluation.classes <= 2:
         return {}
     # Class by class each is read in one piece.
@@ -121,7 +125,11 @@ def _sorter(evaluation: Evaluation) -> Sorter:
 
 
 def ece(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
-    """Return the expected calibration error of the top label, 15 equal-mass bins, accuracy from exact p."""
+    """Return the expected calibration error of the top label, 15 equal-mass bins, accuracy from exact p.
+
+    log_q (n, k): the model's at the evaluation's points. The sum over bins of their mass times the distance
+    between mean accuracy and mean confidence (Naeini, Cooper and Hauskrecht 2015, AAAI).
+    """
     choice = most_probable(log_q)
     confidence = np.exp(at_class(log_q, choice))
     gap = np.exp(at_class(evaluation.by_class, choice)) - confidence
@@ -169,7 +177,10 @@ class _Line(NamedTuple):
 
 
 def crossings(evaluation: Evaluation, log_p: Array) -> Crossings:
-    """Return where the most probable class changes inside the window, by linear interpolation of log-odds."""
+    """Return where the most probable class changes inside the window, by linear interpolation of log-odds.
+
+    log_p (n, k): a log posterior at the evaluation's points, of one input; positions are in units of x.
+    """
     inside = _inside(evaluation, np.arange(len(evaluation.x)))
     top = most_probable(log_p)[inside]
     return _changes(evaluation.x[:, 0], log_p, inside, np.flatnonzero(top[1:] != top[:-1]))
@@ -212,6 +223,7 @@ def _line(evaluation: Evaluation) -> _Line:
 def crossing_measures(evaluation: Evaluation, log_q: Array) -> dict[str, Value]:
     """Return how many true crossings the model has, how far those are off, and how many it has besides.
 
+    log_q (n, k): the model's at the evaluation's points; distances are in units of x.
     A crossing is found where the model has one with the same classes on the same sides within the smaller
     of 0.25 and 0.4 of the distance to the nearest other true crossing. Tolerances never overlap, so the
     nearest is the only candidate and the matching is one to one. Blank where the task has none.

@@ -34,13 +34,20 @@ class Task(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str:
+        """What suites, records and pages call it."""
+
     @property
-    def version(self) -> int: ...  # noqa: D102
+    def version(self) -> int:
+        """A whole number that grows whenever the task's numbers change, and its results with them."""
+
     @property
-    def features(self) -> int: ...  # noqa: D102
+    def features(self) -> int:
+        """Number of inputs."""
+
     @property
-    def classes(self) -> int: ...  # noqa: D102
+    def classes(self) -> int:
+        """Number of classes; labels are 0, 1, ... classes - 1."""
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array]:
         """Draw n labelled examples: x (n, features) float64 and y (n,) int64."""
@@ -66,7 +73,7 @@ def over_classes(reduce: Callable[..., Any], a: Array) -> Array:
 
 
 def logsumexp(a: Array) -> Array:
-    """Return log(sum(exp(a))) along the last axis, -inf where all terms are -inf.
+    """Return log(sum(exp(a))) of a (..., k) along the last axis, -inf where all terms are -inf.
 
     scipy.special's does the same, but importing scipy takes longer than `runner list` may.
     """
@@ -80,6 +87,10 @@ def log_density(task: Task, x: Array) -> Array:
     """Return log p(x) in nats, (n,), at x (n, features).
 
     Raises TaskError where `log_joint` returns another shape or dtype, or NaN.
+
+    >>> from benchmarks import registry
+    >>> log_density(registry.task("gauss-separated"), np.array([[0.0], [1.5]])).round(4)
+    array([-1.601 , -2.0439])
     """
     return logsumexp(checked_log_joint(task, x))
 
@@ -88,6 +99,14 @@ def log_posterior(task: Task, x: Array) -> Array:
     """Return log P(c|x) in nats, (n, classes), at x (n, features), by Bayes' rule in log space.
 
     Raises TaskError where `log_joint` returns another shape or dtype, or NaN.
+
+    >>> from benchmarks import registry
+    >>> task = registry.task("gauss-separated")  # N(0, 1) against N(3, 1): log-odds 3 x - 4.5
+    >>> log_p = log_posterior(task, np.array([[0.0], [1.5], [3.0]]))
+    >>> np.exp(log_p).round(3)
+    array([[0.989, 0.011],
+           [0.5  , 0.5  ],
+           [0.011, 0.989]])
     """
     return bayes_rule(checked_log_joint(task, x))
 
@@ -116,7 +135,10 @@ def bayes_rule(log_joint: Array) -> Array:
 
 
 def checked_log_joint(task: Task, x: Array) -> Array:
-    """Return `task.log_joint(x)` after checking it against the contract; raises TaskError."""
+    """Return `task.log_joint(x)` in nats, (n, classes), after checking it against the contract.
+
+    x (n, features). Raises TaskError where it has another shape or dtype, or NaN, or where it raises.
+    """
     joint = _called(task, "log_joint", x)
     expected = (len(x), task.classes)
     if _kind(joint) != f"float64 {expected}":
@@ -243,6 +265,12 @@ def conditional_parameters(task: Task) -> int | None:
     """Return k, the free parameters of the conditional family that `logit_basis` names; None where none.
 
     k = b (classes - 1) for b basis functions, as in multinomial logistic regression.
+
+    >>> from benchmarks import registry
+    >>> conditional_parameters(registry.task("gauss-separated"))  # of 1 and x
+    2
+    >>> conditional_parameters(registry.task("gauss-nested"))  # of 1, x and x^2
+    3
     """
     basis = getattr(task, "logit_basis", None)
     if basis is None:
@@ -279,7 +307,7 @@ class Stream:
         return _joined(xs), _joined(ys)
 
     def skip(self, n: int) -> None:
-        """Go on behind the next n examples; whole blocks of them aren't drawn. Raises TaskError."""
+        """Go on behind the next n examples, without drawing whole blocks of them; raises TaskError."""
         beyond = n - len(self._y)
         if beyond <= 0:
             self._x, self._y = self._x[n:], self._y[n:]
@@ -305,6 +333,12 @@ def training_data(task: Task, seed: int, n: int) -> tuple[Array, Array]:
     """Return the first n training examples of (task, seed): x (n, features) float64, y (n,) int64.
 
     Raises TaskError where the task's `sample` breaks its contract.
+
+    >>> from benchmarks import registry
+    >>> x, y = training_data(registry.task("gauss-nested"), seed=0, n=1000)
+    >>> first = training_data(registry.task("gauss-nested"), seed=0, n=10)
+    >>> bool((x[:10] == first[0]).all() and (y[:10] == first[1]).all())
+    True
     """
     return Stream(task, seed).take(n)
 

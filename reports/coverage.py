@@ -35,7 +35,7 @@ _HOLM = "no difference called among 8 equal rows"
 
 
 def used(seeds: int, repeats: int, rng: _Rng) -> _Hits:
-    """Whether the interval that reports use covers the mean of logs of log-normal gaps."""
+    """Whether the interval that reports use covers the mean of logs of log-normal gaps, (repeats,)."""
     bounds = intervals(rng.normal(0.0, SPREAD, (repeats, seeds)))
     return np.asarray((bounds[:, 0] <= 0) & (bounds[:, 1] >= 0))
 
@@ -43,7 +43,7 @@ def used(seeds: int, repeats: int, rng: _Rng) -> _Hits:
 def bootstrapped(
     seeds: int, repeats: int, rng: _Rng, method: Literal["BCa", "percentile"], arithmetic: bool = False
 ) -> _Hits:
-    """The same of scipy's bootstrap by `method`; of the arithmetic mean of the gaps where asked for."""
+    """The same of scipy's bootstrap by `method`, (repeats,); arithmetic: of the gaps' own mean."""
     from scipy.stats import bootstrap
 
     hits = []
@@ -60,7 +60,8 @@ def bootstrapped(
 def simultaneous(seeds: int, repeats: int, rng: _Rng, means: tuple[float, ...]) -> _Hits:
     """Whether the rank intervals of all rows hold at once, rows with equal means having all ranks between.
 
-    Each row's logs share half of their variance, its seed's examples, with the other rows'.
+    means: of each row's logs; returns (repeats,). Each row's logs share half of their variance, its seed's
+    examples, with the other rows'.
     """
     rows = np.array(means)
     first, second = np.triu_indices(len(rows), 1)

@@ -1,4 +1,7 @@
-"""The leaderboard as text: Markdown, a terminal's table, JSON. Names from third parties are made harmless."""
+"""The leaderboard as text: Markdown, a terminal's table, JSON.
+
+Names from third parties are made harmless.
+"""
 
 from __future__ import annotations
 

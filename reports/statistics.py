@@ -21,6 +21,11 @@ def geometric_mean(values: ArrayLike) -> float:
 
     values: (n,). Any infinity makes it infinite, even beside a 0; else any 0 makes it 0. NaN where a value
     is NaN or there is none.
+
+    >>> round(geometric_mean([0.01, 0.1, 1]), 4)
+    0.1
+    >>> geometric_mean([0, 0.1]), geometric_mean([0, float("inf")])
+    (0.0, inf)
     """
     numbers = np.asarray(values, dtype=float)
     if numbers.size == 0 or np.isnan(numbers).any():
@@ -51,6 +56,12 @@ def interval(logs: ArrayLike) -> tuple[float, float]:
     """95 % interval of the mean of logarithms, one number a seed: `intervals` of one row.
 
     logs: (seeds,), natural logarithms. Returns the bounds on the log scale.
+
+    >>> gaps = [0.011, 0.013, 0.009, 0.012, 0.010]  # one a seed
+    >>> round(geometric_mean(gaps), 4), [round(float(bound), 4) for bound in np.exp(interval(log(gaps)))]
+    (0.0109, [0.0091, 0.0131])
+    >>> interval(log(gaps[:4]))  # fewer than five seeds have none
+    (nan, nan)
     """
     low, high = intervals(np.asarray(logs, dtype=float)[None])[0]
     return float(low), float(high)

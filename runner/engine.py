@@ -235,7 +235,8 @@ class Training:
     def changing(self) -> Tensors:
         """Return by name, not copied, every tensor that training changes and that its future follows from.
 
-        Raises ValueError where a module changes something else too, such as a counter in plain Python.
+        Those of the networks are (networks, ...), the states of random generators (m,) bytes. Raises
+        ValueError where a module changes something else too, such as a counter in plain Python.
         """
         if not self._compiles and (changed := attributes(self._skeleton).items() - self._aside.items()):
             raise ValueError(f"a state beside parameters and buffers, {min(name for name, _ in changed)}")

@@ -49,7 +49,9 @@ Ending: TypeAlias = Done | Died | TimedOut
 class Executor(Protocol):
     """Runs stacks somewhere, in the order in which they are handed in, each under a ticket."""
 
-    def submit(self, ticket: int, stack: Stack) -> None: ...  # noqa: D102
+    def submit(self, ticket: int, stack: Stack) -> None:
+        """Hand in a stack, without waiting for it; `ended` says under its ticket what became of it."""
+        ...
 
     def ended(self, seconds: float) -> list[tuple[int, Ending]]:
         """Return what has ended, waiting so long at most; raises WorkersFail."""

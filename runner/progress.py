@@ -30,8 +30,13 @@ def count(number: int, word: str) -> str:
 class Meter(Protocol):
     """Told of each share of a stack that was done, and of each stack, or part of one, that has ended."""
 
-    def advance(self, number: int, share: float) -> None: ...  # noqa: D102
-    def finished(self, number: int, note: str, *, last: bool) -> None: ...  # noqa: D102
+    def advance(self, number: int, share: float) -> None:
+        """A share of a stack, from 0 to 1, has been done since the last call; number: the stack's place."""
+        ...
+
+    def finished(self, number: int, note: str, *, last: bool) -> None:
+        """A stack, or part of one, has ended; note: what to say of it; last: whether none of it is left."""
+        ...
 
 
 @contextmanager

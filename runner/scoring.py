@@ -40,7 +40,7 @@ class Scoring:
         self._task, self._waiting = "", list[Found]()
 
     def add(self, rows: Rows, budget: int, log_q: Array, **measured: float) -> None:
-        """Record every measure of log q at a budget, and of what it is when corrected, at last at the end."""
+        """Record every measure of log q (n + m, k) at a budget, and when corrected, once `finish` ran."""
         name = rows.own.trial.task
         if name != self._task or sum(found.log_q.size for found in self._waiting) >= AT_ONCE:
             self.finish()
@@ -104,7 +104,7 @@ def evaluation_of(task: str) -> Evaluation:
 
 @functools.cache
 def representatives_of(task: str) -> tuple[Array, Array]:
-    """Return the rows of a task's evaluation that stand for P(x), and their weights."""
+    """Return the rows of a task's evaluation that stand for P(x), (m,), and their weights, (m,)."""
     return representatives(evaluation_of(task))
 
 
@@ -134,7 +134,7 @@ def points(evaluation: Evaluation) -> Array:
 
 
 def batches(evaluation: Evaluation) -> list[Array]:
-    """Return `points` in the parts that are predicted at once.
+    """Return `points` (n + m, d) in the parts that are predicted at once.
 
     A plane's grid is one of its own: the rows that a matrix product has beside a row may change its last bit,
     and no score may depend on what is drawn.

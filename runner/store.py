@@ -185,7 +185,10 @@ class Store:
             yield tuple(row)
 
     def rows(self, query: str, *parameters: Any) -> Iterator[tuple[Any, ...]]:
-        """Return the rows of a reading query; parameters: of its question marks. Raises StoreError."""
+        """Return the rows of a reading query.
+
+        parameters: of its question marks. Raises StoreError.
+        """
         with self._explained():
             # A cursor itself would be closed behind its database.
             yield from iter(self._db.execute(query, parameters).fetchone, None)
@@ -223,7 +226,7 @@ def _add(db: sqlite3.Connection, result: TrialResult, environment: int) -> None:
 
 
 def blob(array: Array) -> bytes:
-    """Return an array's bytes as little-endian float32, of float16 as float16, in C order."""
+    """Return an array of any shape as bytes: little-endian float32, of float16 float16, in C order."""
     return np.ascontiguousarray(array, dtype="<f2" if array.dtype == np.float16 else "<f4").tobytes()
 
 

@@ -172,7 +172,15 @@ def _check_multiples(key: str, budgets: Sequence[int], batch: int) -> None:
 
 
 def load(name: str) -> Suite:
-    """Return a built-in suite by name, or the suite in a TOML file; raises SuiteError."""
+    """Return a built-in suite by name, or the suite in a TOML file; raises SuiteError.
+
+    >>> suite = load("gaussian1d")
+    >>> suite.tasks, suite.protocol
+    (['gauss-separated', 'gauss-nested', 'gauss-sparse-tail'], 'stream')
+    >>> load("prior-shfit")
+    Traceback (most recent call last):
+    suites.files.SuiteError: unknown suite 'prior-shfit'; did you mean prior-shift?
+    """
     if not name.endswith(".toml"):
         try:
             return read(registry.lookup("suite", name, built_in()))
@@ -203,6 +211,10 @@ def narrow(
     """Return the suite with what is given in place of its own lists; the reference rows stay.
 
     Reference rows named as architectures replace the suite's reference rows. Raises SuiteError.
+
+    >>> small = narrow(load("gaussian1d"), tasks=["gauss-nested"], budgets=[1280], seeds=2)
+    >>> small.tasks, small.budgets, small.seeds, small.reference
+    (['gauss-nested'], [1280], 2, ['oracle', 'prior', 'oracle-mle'])
     """
     data = suite.model_dump()
     if quick:

@@ -51,6 +51,7 @@ def fit(method: str, log_q: Array, y: Array) -> Calibrator:
 def temperature(log_q: Array, y: Array) -> Calibrator:
     """Return temperature scaling: log q / T, normalised, whose T has the least NLL (Guo et al. 2017).
 
+    log_q (m, k) and labels y (m,) are held-out examples; raises FitFailed where none can be used.
     1/T is between 0.01 and 100; at 100 where the model gets every held-out example right. Examples of one
     class alone are enough. Those whose own class has q = 0 have infinite NLL at any T and are left out.
     """
@@ -62,6 +63,7 @@ def temperature(log_q: Array, y: Array) -> Calibrator:
 def vector(log_q: Array, y: Array) -> Calibrator:
     """Return vector scaling: a_c log q_c + b_c, normalised, with the least NLL (Guo et al. 2017).
 
+    log_q (m, k) and labels y (m,) are held-out examples; raises FitFailed where they aren't enough.
     On log probabilities rather than on logits, so with two classes it is beta calibration (Kull, Silva
     Filho and Flach 2017, AISTATS). b_0 = 0 since a shift of all biases changes nothing; 0.01 <= a_c <= 100
     and |b_c| <= 100 give an optimum to separable examples too. Temperature scaling is a case of it, so its
@@ -79,6 +81,7 @@ def vector(log_q: Array, y: Array) -> Calibrator:
 def isotonic(log_q: Array, y: Array) -> Calibrator:
     """Return isotonic regression of the labels on the log-odds (Zadrozny and Elkan 2002, KDD).
 
+    log_q (m, k) and labels y (m,) are held-out examples; raises FitFailed where they aren't enough.
     Between examples it is linear in the log-odds, beyond them constant. More than two classes: each against
     the rest, then normalised, uniform where all are 0. Where the labels below some log-odds are all of
     another class, q is 0 there. Needs an example of every class, as it has nothing to say of one without.

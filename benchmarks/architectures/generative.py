@@ -20,8 +20,9 @@ def gaussian_mixture(features: int, classes: int, components: int) -> nn.Module:
 class GaussianMixture(nn.Module):
     """log pi_c + log sum_j w_cj N(x; mu_cj, (L_cj L_cj^T)^-1), whose softmax over c is Bayes' rule.
 
-    L is lower triangular with diagonal exp(log_diagonal), and diagonal beyond FULL inputs; log pi and log w
-    are log-softmaxes of free parameters. Means start at N(0, 1 / features), so that log-odds start of
+    mu_cj (features,) and L_cj (features, features) belong to component j of class c; L is lower triangular
+    with diagonal exp(log_diagonal), and diagonal beyond FULL inputs; log pi and log w are log-softmaxes of
+    free parameters. Means start at N(0, 1 / features), so that log-odds start of
     order 1 in any dimension and no two components are alike; all else starts at the standard normal.
     """
 
@@ -43,7 +44,7 @@ class GaussianMixture(nn.Module):
             self.register_buffer("places", places.to(torch.get_default_dtype()))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return log joint densities (n, classes)."""
+        """Return log joint densities in nats, (n, classes), at x (n, features)."""
         features = self.means.shape[-1]
         distance = self._whitened(x).square().sum(-1).movedim(-1, 0)  # (n, classes, components)
         log_density = self.log_diagonal.sum(-1) - 0.5 * distance - 0.5 * features * math.log(2 * math.pi)

@@ -1,4 +1,8 @@
-"""What networks minimise, and how their outputs become log q. In torch and, for log q, in NumPy."""
+"""What networks minimise, in torch, and how their outputs become log q, in NumPy.
+
+Outputs are (n, k); targets are labels (n,), int64, or probabilities (n, k). A loss is one number, a mean over
+the n examples.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +23,18 @@ FEW = 4  # classes up to which a loss by columns is faster: vectors run along th
 
 
 def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean of -sum_c t_c log q_c, nats."""
+    """Return the mean of -sum_c t_c log q_c in nats, q the softmax of outputs (n, k).
+
+    targets t: labels (n,) or probabilities (n, k).
+    """
     return functional.cross_entropy(outputs, targets)
 
 
 def cross_entropy_by_columns(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the same, class by class where there are few: faster in a compiled program, slower in eager."""
+    """Return `cross_entropy`, class by class where there are few: faster compiled, slower in eager.
+
+    outputs (n, k); targets: labels (n,) or probabilities (n, k).
+    """
     if targets.dtype.is_floating_point or outputs.shape[-1] > FEW:
         return cross_entropy(outputs, targets)
     columns = outputs.unbind(-1)
@@ -35,17 +45,26 @@ def cross_entropy_by_columns(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 def squared_error(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean of sum_c (q_c - t_c)^2, the Brier score of the softmax."""
+    """Return the mean of sum_c (q_c - t_c)^2, the Brier score (Brier 1950) of q, the softmax of the outputs.
+
+    outputs (n, k); targets t: labels (n,) or probabilities (n, k).
+    """
     return (outputs.softmax(-1) - _probabilities(targets, outputs)).square().sum(-1).mean()
 
 
 def squared_error_linear(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return the mean of sum_c (output_c - t_c)^2, as Richard and Lippmann (1991) trained networks."""
+    """Return the mean of sum_c (output_c - t_c)^2, as Richard and Lippmann (1991) trained networks.
+
+    outputs (n, k); targets t: labels (n,) or probabilities (n, k).
+    """
     return (outputs - _probabilities(targets, outputs)).square().sum(-1).mean()
 
 
 def focal(outputs: Tensor, targets: Tensor, gamma: float) -> Tensor:
-    """Return the mean of -sum_c t_c (1 - q_c)^gamma log q_c (Lin et al. 2017, eq. 4)."""
+    """Return the mean of -sum_c t_c (1 - q_c)^gamma log q_c (Lin et al. 2017, eq. 4).
+
+    outputs (n, k), whose softmax is q; targets t: labels (n,) or probabilities (n, k).
+    """
     log_q = outputs.log_softmax(-1)
     # expm1 keeps 1 - q where q is close to 1; the floor keeps the gradient of 0^gamma finite for gamma < 1.
     rest = (-torch.expm1(log_q)).clamp_min(1e-12)

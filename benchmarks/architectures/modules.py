@@ -107,6 +107,8 @@ class Polynomial(nn.Module):
     """Logits linear in monomials, a monomial of degree j divided by sqrt((2j - 1)!!).
 
     That is its root mean square under a standard normal with one input, so that all start on one scale.
+    factors (degree, monomials): the input of each factor, one beyond the last for the factor 1; scales
+    (monomials,).
     """
 
     factors: Tensor
@@ -166,7 +168,10 @@ class Gated(nn.Module):
 
 
 class Fourier(nn.Module):
-    """Sines and cosines of x at frequencies drawn from a standard normal; trained or never changed."""
+    """Sines and cosines of x at frequencies drawn from a standard normal; trained or never changed.
+
+    frequencies (features, frequencies), in radians for each unit of an input.
+    """
 
     frequencies: Tensor
 

@@ -86,7 +86,7 @@ class KernelDensityBayes(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.factor = factor
 
     def fit(self, x: Array, y: Array) -> KernelDensityBayes:
-        """Fit to x (n, d), y (n,)."""
+        """Fit to x (n, d), y (n,); raises ValueError where the factor isn't positive."""
         if not self.factor > 0:
             raise ValueError(f"factor should be above 0, found {self.factor}")
         x, y = np.asarray(x, dtype=np.float64), np.asarray(y)

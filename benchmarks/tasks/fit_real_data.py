@@ -59,13 +59,13 @@ class Source:
 
 
 def digits() -> tuple[Array, Array]:
-    """Return the 1,797 digits, pixels row by row in units of 8 grey levels around the middle one."""
+    """Return the digits, x (1797, 64) and y (1797,): pixels row by row, (grey level - 8) / 8."""
     x, y = load_digits(return_X_y=True)
     return (x - 8) / GREY_LEVELS, y
 
 
 def digit_components() -> tuple[Array, Array]:
-    """Return the digits' first 16 principal components in units of 8 grey levels, of overall variance 1."""
+    """Return the digits' first 16 principal components, x (1797, 16) in 8 grey levels, and y (1797,)."""
     x, y = digits()
     axes = np.linalg.svd(x - x.mean(axis=0), full_matrices=False)[2][:16]
     axes *= np.sign(axes[np.arange(16), np.abs(axes).argmax(axis=1)])[:, None]  # else the signs are arbitrary
@@ -73,7 +73,7 @@ def digit_components() -> tuple[Array, Array]:
 
 
 def wine() -> tuple[Array, Array]:
-    """Return the 178 wines, each measurement with mean 0 and variance 1."""
+    """Return the wines, x (178, 13) and y (178,), each measurement with mean 0 and variance 1."""
     x, y = load_wine(return_X_y=True)
     return (x - x.mean(axis=0)) / x.std(axis=0), y
 
@@ -94,7 +94,7 @@ SOURCES = {
 
 
 def fit(x: Array, y: Array, settings: Settings) -> dict[str, Any]:
-    """Return the parameters of a mixture for each class, as real_data.mixture reads them."""
+    """Return a mixture for each class of x (n, d), y (n,), as parameters that real_data.mixture reads."""
     with threadpool_limits(1):  # on small matrices, threads mostly wait for each other
         fitted = [_fit_class(x[y == c], settings) for c in range(y.max() + 1)]
     names = ("shares", "means", "factors", "variances")
@@ -167,7 +167,10 @@ def _factored(covariance: Array, settings: Settings) -> tuple[Array, Array]:
 def folds(
     x: Array, y: Array, settings: Settings
 ) -> Iterator[tuple[Mixture, Array, Array, np.random.Generator]]:
-    """Yield, for each of three folds, the fit to the others, the fold's noisy copies, and their labels."""
+    """Yield, for each of three folds, the fit to the others, the fold's noisy copies, and their labels.
+
+    Of x (n, d), y (n,); the copies are (m, d) and their labels (m,), with the generator that made the noise.
+    """
     rng = np.random.default_rng(0)
     for fitted, held_out in StratifiedKFold(3, shuffle=True, random_state=0).split(x, y):
         rows = np.tile(held_out, COPIES)
@@ -176,7 +179,7 @@ def folds(
 
 
 def log_likelihood(x: Array, y: Array, settings: Settings) -> float:
-    """Return the mean log p(x | its class) of held-out examples in nats."""
+    """Return the mean log p(x | its class) in nats over held-out ones of the examples x (n, d), y (n,)."""
     found = []
     for model, noisy, labels, _ in folds(x, y, settings):
         joint = model.log_joint(noisy)[np.arange(len(labels)), labels]
@@ -185,7 +188,10 @@ def log_likelihood(x: Array, y: Array, settings: Settings) -> float:
 
 
 def quality(x: Array, y: Array, settings: Settings) -> dict[str, float]:
-    """Return held-out measures: the posterior as a classifier of real data, and data told from samples."""
+    """Return held-out measures: the posterior as a classifier of real data, and data told from samples.
+
+    Of x (n, d), y (n,): mean log-likelihood and NLL in nats, accuracy, and a random forest's AUC.
+    """
     right, surprise, auc = [], [], []
     for model, noisy, labels, rng in folds(x, y, settings):
         log_p = log_posterior(model, noisy)

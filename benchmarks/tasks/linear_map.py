@@ -125,7 +125,10 @@ class LinearMap:
 
     @property
     def window(self) -> Any:
-        """The box around the wrapped task's window once it is mapped, with one or two inputs; else absent."""
+        """The box around the wrapped task's window once it is mapped, with one or two inputs.
+
+        Else absent: raises AttributeError.
+        """
         box = self.task.window
         if box is None or self.features > 2:
             raise AttributeError(f"task {self.name} has no window")

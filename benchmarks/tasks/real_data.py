@@ -64,7 +64,7 @@ class RealData:
 
     @cached_property
     def mixture(self) -> Mixture:
-        """The mixture that the file describes."""
+        """The mixture that the file describes; raises TaskError where that isn't there or is another one."""
         try:
             content = self.path.read_bytes()
         except OSError as error:
@@ -92,7 +92,10 @@ class RealData:
 
     @property
     def logit_basis(self) -> Callable[[Array], Array]:
-        """Functions whose span holds the true log-odds; absent where a class has several components."""
+        """Functions whose span holds the true log-odds, x (n, features) -> (n, b).
+
+        Absent where a class has several components.
+        """
         return self.mixture.logit_basis
 
 

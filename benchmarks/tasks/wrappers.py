@@ -33,12 +33,12 @@ def number(value: float) -> str:
 
 
 def numbers(values: Array) -> str:
-    """Return numbers as the text that a transform's parentheses hold."""
+    """Return numbers (m,) as the text that a transform's parentheses hold."""
     return ",".join(number(value) for value in values)
 
 
 def read_only(values: Any) -> Array:
-    """Return a copy as float64 that can't be written to."""
+    """Return a copy as float64 of the same shape, which can't be written to."""
     array = np.array(values, dtype=np.float64)
     array.setflags(write=False)
     return array
@@ -225,7 +225,7 @@ class NuisanceDimensions:
 
     @property
     def sample_train(self) -> Sampler:
-        """The training data's sampler; absent where the wrapped task has none."""
+        """The training data's sampler, (n, rng) -> x (n, features), y (n,); absent without one."""
         return self._beside_noise(self.task.sample_train)
 
     def _beside_noise(self, sample: Sampler) -> Sampler:
@@ -243,6 +243,6 @@ class NuisanceDimensions:
 
     @property
     def logit_basis(self) -> Callable[[Array], Array]:
-        """The wrapped task's basis, of the inputs that are its own; absent where it has none."""
+        """The wrapped task's basis, x (n, features) -> (n, b), of its own inputs; absent without one."""
         basis, own = self.task.logit_basis, self.task.features
         return lambda x: np.asarray(basis(x[:, :own]))

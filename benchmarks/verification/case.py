@@ -62,7 +62,7 @@ class Case:
 
     @cached_property
     def training(self) -> tuple[Array, Array]:
-        """Examples that proposals and cells are fitted to."""
+        """Examples that proposals and cells are fitted to: x (n, d) and y (n,)."""
         return self.draw(FIT, "fit")
 
     @cached_property

@@ -21,7 +21,10 @@ SETTLED = 1e-10  # a box whose halves together change by less isn't halved again
 
 @dataclass(frozen=True)
 class Chart:
-    """The map x = centre + scale sinh(t) in each direction, whose even steps reach far tails soon."""
+    """The map x = centre + scale sinh(t) in each direction, whose even steps reach far tails soon.
+
+    centre (d,) and scale (d,), above 0.
+    """
 
     centre: Array
     scale: Array

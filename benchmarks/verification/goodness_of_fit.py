@@ -85,7 +85,10 @@ def residuals(outcome: Array, probability: Array, cell: Array) -> Residuals:
 
 
 def bernoulli(found: Residuals, level: float) -> Test:
-    """Test the residuals of 0-1 outcomes. Detects: how far probabilities are off, on average over all."""
+    """Test the residuals of 0-1 outcomes.
+
+    Detects: how far probabilities are off, on average over all.
+    """
     p, freedom = _bennett(found)
     # By Cauchy and Schwarz: a probability that is off by c in a cell of m outcomes moves its residual by c m.
     size = np.sqrt(noncentrality(level, freedom) * found.variance.sum()) / found.size.sum()

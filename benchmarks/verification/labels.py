@@ -134,7 +134,10 @@ def equal_variance_bins(probability: Array) -> Array:
 
 
 def independence(case: Case) -> Finding:
-    """Check that examples don't depend on the one before: pairs of labels, and of the log density's ranks."""
+    """Check that examples don't depend on the one before: pairs of labels, and of the log density's ranks.
+
+    Raises Skipped where there is nothing to compare.
+    """
     from scipy import stats
 
     y = case.sample[1]
@@ -169,7 +172,10 @@ def is_shifted(task: Task) -> bool:
 
 
 def train_priors(case: Case) -> Finding:
-    """Check that training data have the stated priors and the test law's class-conditional densities."""
+    """Check that training data have the stated priors and the test law's class-conditional densities.
+
+    Raises Skipped where training data follow the test law.
+    """
     stated = getattr(case.task, "train_priors", None)
     sampler = getattr(case.task, "sample_train", None)
     if not is_shifted(case.task):

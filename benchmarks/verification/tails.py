@@ -32,7 +32,8 @@ def has_basis(task: Task) -> bool:
 def logit_basis(case: Case) -> Finding:
     """Check that the log-odds lie in the span of the functions that `logit_basis` names, none too many.
 
-    Their number gives the parameters k that `efficiency` divides by.
+    Their number gives the parameters k, which `efficiency` is proportional to. Raises Skipped where the task
+    names no basis, or more than 1,000 functions.
     """
     basis = getattr(case.task, "logit_basis", None)
     if basis is None:
@@ -58,7 +59,10 @@ def logit_basis(case: Case) -> Finding:
 
 
 def tails(case: Case) -> Finding:
-    """Check log_joint 50 interquartile ranges out: no NaN, no +inf, and -inf only where no density is."""
+    """Check log_joint 50 interquartile ranges out: no NaN, no +inf, and -inf only where no density is.
+
+    Of a task with a `support`, at all of its inputs. Raises Skipped where all inputs are discrete otherwise.
+    """
     if support(case.task) is not None:
         return _finite_on_support(case)
     if case.discrete.all():

@@ -1,4 +1,4 @@
-"""docs/leaderboards: every suite's leaderboard as Markdown with SVG figures, and a table of what each found.
+"""docs/leaderboards: every suite's leaderboard as Markdown with SVG figures, and what all of them found.
 
 `make leaderboards` runs what the folders below runs/ lack of every suite, and then this:
 python docs/leaderboards/write.py [RUN ...]
@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import findings
 from tabulate import tabulate
 
 import suites
@@ -79,6 +80,8 @@ def main(folders: Sequence[Path]) -> None:
             (there / name).parent.mkdir(parents=True, exist_ok=True)
             (there / name).write_text(text, encoding="utf-8")
     (HERE / "README.md").write_text(index(runs), encoding="utf-8")
+    named = {str(results.suite["name"]): results for results in runs}
+    HERE.with_name("findings.md").write_text(findings.text(named), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ def contour(values: np.ndarray, level: float) -> np.ndarray:
 def boundaries(picture: Picture) -> dict[float, np.ndarray]:
     """Contours of a plane that hold 50, 90 and 99 % of P(x): {share: segments}, in columns and rows.
 
-    The 99 % one is where the sparse region begins; those of the other shares are of the mass in the window.
-    Empty where the picture has no density.
+    Segments are as from `contour`, (n, 2, 2). The 99 % one is where the sparse region begins; those of the
+    other shares are of the mass in the window. Empty where the picture has no density.
     """
     density = picture.log_density
     if len(picture.shape) != 2 or not np.isfinite(density).any():

@@ -34,7 +34,7 @@ def shown_classes(classes: int) -> list[int]:
 
 
 def thinned(picture: Picture) -> np.ndarray:
-    """Which of a picture's points the explorer keeps: all, but of a line about a hundred."""
+    """Which of a picture's points the explorer keeps, indices (m,): all, but of a line about a hundred."""
     count = len(picture.x)
     if len(picture.shape) != 1:
         return np.arange(count)
@@ -90,7 +90,7 @@ def coded(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def packed(numbers: np.ndarray) -> str:
-    """Whole numbers of 16 bits as text."""
+    """Whole numbers of 16 bits, of any shape, as text."""
     split = numbers.astype("<i2").view(np.uint8).reshape(-1, 2).T.tobytes()
     return base64.b64encode(zlib.compress(split, 9)).decode("ascii")
 

@@ -1,6 +1,6 @@
 """Critical-difference diagram: mean ranks on an axis, and bars over rows that can't be told apart.
 
-Demsar 2006, "Statistical comparisons of classifiers over multiple data sets", JMLR 7:1-30.
+Demšar 2006, "Statistical comparisons of classifiers over multiple data sets", JMLR 7:1-30.
 """
 
 from __future__ import annotations

@@ -97,9 +97,9 @@ class Card:
 
 
 def editions(sources: Sequence[Source]) -> list[list[Edition]]:
-    """The runs of each suite, newest first; suites by name. The same in whatever order they are given.
+    """The runs of each suite, newest first; suites by name.
 
-    A run that is given twice, or as a copy, is there once.
+    The same in whatever order they are given. A run that is given twice, or as a copy, is there once.
     """
     runs = {source.identity: source for source in sources}.values()
     ordered = sorted(runs, key=lambda run: (run.suite["name"], started(run) or LONG_AGO, run.identity))

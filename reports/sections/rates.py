@@ -1,4 +1,4 @@
-"""Does the order of networks depend on the learning rate that they are compared at?"""
+"""Whether the order of networks depends on the learning rate that they are compared at."""
 
 from __future__ import annotations
 

@@ -16,7 +16,10 @@ from suites.suite import Suite
 
 
 def dry_run(suite: Suite, options: Options) -> str:
-    """Return what a run would do and how long it would take, in lines; writes nothing. Raises StoreError."""
+    """Return what a run would do and how long it would take, in lines; writes nothing.
+
+    Raises StoreError where there is a results file that can't be read.
+    """
     trials = plan.plan(suite, options.mode)
     todo, known = trials, cost.NOTHING
     path = options.folder / FILE

@@ -15,7 +15,11 @@ runs = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]
-    """Seconds as a number, of which `90`, `90s`, `10m`, `1h30m` and `0.5s` are ways to write some."""
+    """Seconds as a number, of which `90`, `90s`, `10m`, `1h30m` and `0.5s` are ways to write some.
+
+    >>> Duration()("1h30m"), Duration()("90")
+    (5400.0, 90.0)
+    """
 
     name = "duration"
 
@@ -24,7 +28,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg]
         return "10m"
 
     def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return a duration in seconds, more than none and a year at most."""
+        """Return a duration in seconds, more than none and a year at most; raises click.BadParameter."""
         if isinstance(value, float):
             return value
         text = value.strip().lower()

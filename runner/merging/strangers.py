@@ -211,7 +211,7 @@ def environment(text: str) -> str:
 
 
 def numbers(data: Any, kind: str, most: int) -> np.ndarray:
-    """Return a blob's numbers; raises LeftOut where they are too many, or one of them isn't a number."""
+    """Return a blob's numbers, (m,); raises LeftOut where they are too many or one of them is no number."""
     width = np.dtype(kind).itemsize
     if not isinstance(data, bytes) or len(data) % width or len(data) > most * width:
         raise LeftOut("expected numbers, found bytes of another length")

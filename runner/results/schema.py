@@ -210,7 +210,8 @@ def migrate(path: Path, db: sqlite3.Connection, old: int) -> Path:
     """Bring a file of an older schema up to date, and return where the old one is kept.
 
     Whenever the process dies, there is a whole file in its place, the old or the new one. db: an open
-    connection to it, which is closed. Raises StoreError where somebody else uses the file.
+    connection to it, which is closed. Raises StoreError where somebody else uses the file, Damaged where
+    SQLite finds fault with it.
     """
     fold(path, db)
     (found,) = db.execute("PRAGMA quick_check(1)").fetchone()

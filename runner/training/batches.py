@@ -22,9 +22,17 @@ State: TypeAlias = dict[str, Any]  # of a NumPy generator, plain data
 class Source(Protocol):
     """Mini-batches one behind the other."""
 
-    def take(self, count: int) -> tuple[Array, Array]: ...  # noqa: D102
-    def skip(self, count: int) -> None: ...  # noqa: D102
-    def distinct(self, budget: int) -> int: ...  # noqa: D102
+    def take(self, count: int) -> tuple[Array, Array]:
+        """Return the next `count` mini-batches: x (count, batch, d) float32, y (count, batch) int64."""
+        ...
+
+    def skip(self, count: int) -> None:
+        """Go on behind the next `count` mini-batches."""
+        ...
+
+    def distinct(self, budget: int) -> int:
+        """Return how many different examples there are up to a budget."""
+        ...
 
 
 @dataclass(frozen=True)

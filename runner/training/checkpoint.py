@@ -77,7 +77,7 @@ class Saved:
     path: Path
 
     def arrays(self) -> dict[str, Array]:
-        """Read the arrays; raises Unusable where they, or the state, aren't what was written."""
+        """Read the arrays, shaped as in `kinds`; raises Unusable where they or the state aren't as saved."""
         with safe_open(self.path, framework="numpy") as file:
             found = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is no dict)
             about = file.metadata() or {}
@@ -99,7 +99,10 @@ class Checkpoint:
         self._last = time.monotonic()
 
     def write(self, content: Callable[[], Content]) -> None:
-        """Put a new checkpoint in the place of the last one if that is old; go without where it can't be."""
+        """Put a new checkpoint in the place of the last one if that is old; go without where it can't be.
+
+        content: gives plain data and arrays of any shape, by name; asked only where a checkpoint is due.
+        """
         if not self._on or time.monotonic() - self._last < EVERY:
             return
         try:

@@ -15,7 +15,10 @@ ACTIVATIONS = (nn.ReLU, nn.Tanh, nn.GELU, nn.SiLU, nn.Sigmoid, nn.LeakyReLU, nn.
 
 
 class FedDropout(nn.Module):
-    """Multiplies by a mask that is put into its buffer from outside; 1 until then, so nothing is dropped."""
+    """Multiplies by a mask that is put into its buffer from outside; 1 until then, so nothing is dropped.
+
+    mask: of the shape of what the layer gets, or one that broadcasts to it.
+    """
 
     mask: Tensor
 

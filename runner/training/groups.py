@@ -20,7 +20,8 @@ PARTS = "weights", "buffers", "mean", "square", "average"  # of the state that h
 class Group:
     """The networks that one program trains together: places hold their numbers, state what training changes.
 
-    xs, targets and dropped: the chunk of mini-batches and dropout masks that is being trained on.
+    The state's tensors are (networks, ...), but for `step`, a single number. xs (steps, networks, batch, d),
+    targets and dropped (steps, networks, ...): the chunk of mini-batches and dropout masks in training.
     """
 
     places: list[int]
@@ -40,7 +41,7 @@ class Group:
         self.places = list(range(len(at)))
 
     def changing(self) -> Iterator[tuple[str, Tensor]]:
-        """Yield the tensors of the state with their names."""
+        """Yield the tensors of the state with their names, (networks, ...) each but for `step`."""
         for key in PARTS:
             yield from ((f"{key}/{name}", each) for name, each in self.state[key].items())
         yield from ((key, self.state[key]) for key in ("diverged", "step"))

@@ -41,7 +41,7 @@ def build(network: Network, features: int, classes: int, seed: int, member: int 
     """Return a freshly initialised module; its weights depend on (architecture, seed, member) alone.
 
     Recipes behind a name leave the initial weights as they are, so that comparisons are paired. What the
-    network's own code raises is passed on.
+    network's own code raises is passed on; raises FitFailed where it makes no module, or none for dropout.
     """
     words = _words(network, seed, member, "")
     with torch.random.fork_rng(devices=[]), seeded(words):

@@ -14,7 +14,11 @@ from benchmarks.architecture import Recipe
 def update(
     state: dict[str, Any], name: str, weight: Tensor, g: Tensor, scalars: Tensor, recipe: Recipe
 ) -> None:
-    """Move one weight: Adam, or momentum as PyTorch's SGD has it; decoupled decay before either."""
+    """Move one weight: Adam, or momentum as PyTorch's SGD has it; decoupled decay before either.
+
+    weight and its gradient g: of one shape, as the state's moments of that name; all are changed in place.
+    scalars (4,): a row of `schedule`. Adam: Kingma and Ba 2015; decoupled decay: Loshchilov and Hutter 2019.
+    """
     rate, correction = scalars[0], scalars[1]
     if recipe.weight_decay:
         weight.mul_(1 - scalars[3])

@@ -46,7 +46,7 @@ class Predictor:
         self._scored: dict[tuple[int, int], nn.Module] = {}
 
     def inputs(self, task: str) -> list[Tensor]:
-        """Return the points of a task's evaluation and of its curve, float32, in the batches to predict."""
+        """Return the points of a task's evaluation and curve, (n, d) float32, in the batches to predict."""
         if task not in self._inputs:
             parts = [torch.from_numpy(x.astype(np.float32)) for x in batches(evaluation_of(task))]
             self._inputs[task] = [x.to(self._device) for x in parts]

@@ -38,7 +38,7 @@ class _State:
 
 
 def to_save(results: Sequence[TrialResult]) -> tuple[Any, dict[str, Array]]:
-    """Return results as plain data and arrays, the records of all of them as columns."""
+    """Return results as plain data and arrays: all their records as columns (records,), outputs (m, k)."""
     rows = [(i, record) for i, result in enumerate(results) for record in result.records]
     numbers: dict[tuple[Any, ...], int] = {}
     words = [numbers.setdefault(_words(record), len(numbers)) for _, record in rows]
@@ -62,7 +62,10 @@ def _words(record: Record) -> tuple[str, str, str, str, bool]:
 
 
 def check(state: Any, kinds: Kinds, results: Sequence[TrialResult]) -> None:
-    """Raise ValueError where what was saved can't be of these results; kinds: of all arrays in the file."""
+    """Raise Unusable, or another ValueError, where what was saved can't be of these results.
+
+    kinds: of all arrays in the file.
+    """
     _parsed(state, results)
     own = {name[len(FOLDER) :]: kind for name, kind in kinds.items() if name.startswith(FOLDER)}
     columns = {name: own.pop(name, None) for name in COLUMNS}
@@ -82,7 +85,11 @@ def check(state: Any, kinds: Kinds, results: Sequence[TrialResult]) -> None:
 
 
 def restore(state: Any, arrays: Mapping[str, Array], results: Sequence[TrialResult]) -> None:
-    """Fill results with what was saved, which `check` has let through; raises ValueError or IndexError."""
+    """Fill results with what was saved, which `check` has let through.
+
+    arrays: by name, shaped as from `to_save`. Raises Unusable, another ValueError or IndexError where records
+    aren't of these results.
+    """
     parsed = _parsed(state, results)
     columns = [arrays[FOLDER + name].tolist() for name in COLUMNS]
     records: list[list[Record]] = [[] for _ in results]

@@ -19,7 +19,8 @@ def training_step(
 ) -> Callable[..., Tensor]:
     """Return a step: gradients, optimiser and averaging, in place on the state; it returns the losses.
 
-    module: in training mode, the step's own from now on.
+    The step takes the state, scalars (4,), x (networks, batch, d), targets and masks (networks, ...), and
+    returns (networks,). module: in training mode, the step's own from now on.
     """
     gradients = (_alone if liftable.reason else _lifted)(module, criterion, liftable.moving)
 
