@@ -53,7 +53,10 @@ class Opener:
             raise Damaged(self.path, found)
 
     def to_read(self) -> sqlite3.Connection:
-        """Return a connection that leaves the file and its folder as they are, on what is there now."""
+        """Return a connection that leaves the file and its folder as they are, on what is there now.
+
+        Raises Empty where nothing is.
+        """
         db = self._as_it_is()
         db.execute("BEGIN")
         found = schema.version(db, self.path)
