@@ -91,7 +91,9 @@ def test_the_checks_that_are_told_are_those_that_run(name):
 def test_priors_are_the_stated_ones_or_else_integrated(monkeypatch):
     assert describe.of_task("xor-2d+prior-shift(0.7,0.3)")["priors"] == pytest.approx([0.7, 0.3])
     stated = registry.task("rare-class-1d")
-    silent = SimpleNamespace(version=1, features=1, sample=stated.sample, log_joint=stated.log_joint)
+    silent = SimpleNamespace(
+        version=1, features=1, classes=2, sample=stated.sample, log_joint=stated.log_joint
+    )
     expected = stated.priors
     monkeypatch.setitem(registry.TASKS, "rare-class-1d", silent)
     monkeypatch.setattr(describe, "evaluation_of", lambda _: evaluate(stated))
