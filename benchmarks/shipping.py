@@ -8,7 +8,7 @@ import importlib
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -42,13 +42,18 @@ class Shipped:
         return hashlib.sha256(repr(self).encode()).hexdigest()[:16]
 
 
-def packed(tasks: Iterable[str], architectures: Iterable[str]) -> Shipped:
+NOTHING = Shipped()
+
+
+def packed(tasks: Iterable[str], architectures: Iterable[str], planned: Shipped = NOTHING) -> Shipped:
     """Return the files that names of tasks and architectures lead to; raises what loading does.
 
     What is named by module or entry point isn't among them: another machine has it installed, or refuses.
+    planned: what is in it is taken as it was then, whatever has become of the file.
     """
     places = _places(tasks, architectures)
-    return _shipped(places, list(places.values()))
+    found, then = _shipped(places, list(places.values())), dict(planned.files)
+    return replace(found, files=tuple((path, then.get(path, content)) for path, content in found.files))
 
 
 def planned(tasks: Sequence[str], architectures: Sequence[str]) -> Shipped:

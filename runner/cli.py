@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from benchmarks.errors import one_line, visible
-from runner import cli_errors
-from runner.cli_compare import compare, diff
-from runner.cli_merge import merge
-from runner.duration import Duration
-from runner.garbage import uncollected
-from runner.publishing.publish import publish
+from runner.commands import errors
+from runner.commands.compare import compare, diff
+from runner.commands.merge import merge
+from runner.commands.parameters import Duration
+from runner.commands.publish import publish
+from runner.garbage_collection import without_garbage_collection
 
 if TYPE_CHECKING:
     from runner.run import Options
@@ -123,6 +123,7 @@ def run(
     """Train what a suite's folder lacks, score it exactly, and write its leaderboards."""
     from runner import plan
     from runner import run as running
+    from runner.commands.dry_run import dry_run as foretold
     from runner.execution import interrupts
     from suites.suite import load, narrow
 
@@ -140,8 +141,6 @@ def run(
         dask=dask,
     )
     if dry_run:
-        from runner.forecast import dry_run as foretold
-
         click.echo(foretold(grid, options))
         return
     sys.exit(_run_and_show(grid, options, form))
@@ -187,7 +186,7 @@ def report(folder: Path, output: Path | None) -> None:
     from reports import aside
 
     aside.prepare()  # before the imports, which take as long
-    with uncollected():
+    with without_garbage_collection():
         from runner import run as running
 
         target = running.report_again(folder, output or folder)
@@ -209,7 +208,7 @@ def list_(kind: str, task: str | None, as_json: bool) -> None:
     if task is not None and kind != "architectures":
         raise click.UsageError(f"--task goes with `runner list architectures`, not with {kind}")
 
-    from runner.listing import LISTINGS, footnote, table
+    from runner.commands.listing import LISTINGS, footnote, table
 
     rows = LISTINGS[kind]() if task is None else LISTINGS[kind](task)
     if as_json:
@@ -232,7 +231,7 @@ def verify(tasks: tuple[str, ...], as_json: bool) -> None:
     import json
 
     from benchmarks.registry import TASKS
-    from runner import verify as verifying
+    from runner.commands import verify as verifying
 
     names = list(dict.fromkeys(tasks or TASKS))
     results = verifying.verify_all(names, _cores(), verifying.progress(len(names)))
@@ -269,7 +268,7 @@ def _guarded(call: Callable[[], Any]) -> int:
     try:
         call()
     except click.ClickException as error:
-        cli_errors.show(error)
+        errors.show(error)
         return CALL_WRONG
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED

@@ -8,9 +8,8 @@ from __future__ import annotations
 import functools
 import heapq
 import json
-import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from benchmarks import registry
 from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.sampling import cache_folder
+from runner.speeds import TYPICAL, Speeds
 
 if TYPE_CHECKING:
     from runner.plan import Trial
@@ -30,8 +30,6 @@ RECORD = 2e-3  # seconds to score a trial at a budget, whatever its points
 POINT = 4e-7  # seconds for each of an evaluation's points and classes
 FIT, FITTED_EXAMPLE = 0.3, 1e-4  # seconds of an estimator's fit that nothing is known of, and of its examples
 LOOK = 1.5e-3  # seconds of a look at one network's held-out loss
-WIDE = 30  # networks of a stack that shows how fast eager steps pass over memory
-SPEND = 0.25  # seconds for each speed that a calibration measures, at most
 
 Spec: TypeAlias = tuple[str, ...]
 
@@ -54,25 +52,6 @@ UNKNOWN = Work(820_000, 56_000, 60)  # of a network that nothing is known of: ab
 
 
 @dataclass(frozen=True)
-class Speeds:
-    """How fast a core is.
-
-    products: multiply-adds a second in batched matrix products; fused and eager: elements a second in
-    elementwise passes, in the cache of the processor and as an eager step makes them; operation: seconds
-    that any operation of an eager step takes; example: {task: seconds to draw one}.
-    """
-
-    products: float = 4e10
-    fused: float = 6e9
-    eager: float = 4e8
-    operation: float = 15e-6
-    example: Mapping[str, float] = field(default_factory=dict)
-
-
-TYPICAL = Speeds()  # a server's core of 2022: right to a factor of two, which is enough to order stacks
-
-
-@dataclass(frozen=True)
 class Known:
     """What trials have taken before, by spec: seconds of a network's step, and of training at a budget."""
 
@@ -84,11 +63,11 @@ NOTHING = Known()
 
 
 def seconds(
-    stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = NOTHING, *, first: bool = True
+    stack: Stack, work: Work, speeds: Speeds = TYPICAL, known: Known = NOTHING, *, compiling: bool = False
 ) -> float:
     """Return how long a stack takes on one core: drawing, training or fitting, and scoring.
 
-    Of a stack whose networks may stop early, at most. first: of those with its program.
+    Of a stack whose networks may stop early, at most. compiling: whether its program is to be compiled too.
     """
     architecture = registry.architecture(stack.architecture)
     # Trials of one task cost the same, and there may be very many.
@@ -99,8 +78,8 @@ def seconds(
         for (task, budgets, rows), count in kinds.items()
     )
     if isinstance(architecture, Network):
-        compiling = COMPILING if first and stack.compiles and not _programs_kept() else 0.0
-        return scoring + _drawing(stack, speeds) + compiling + _training(stack, work, speeds, known)
+        once = COMPILING if compiling and stack.compiles else 0.0
+        return scoring + _drawing(stack, speeds) + once + _training(stack, work, speeds, known)
     examples = sum(sum(trial.budgets) for trial in stack.trials)
     if isinstance(architecture, Reference):
         return scoring + (5e-7 * examples if architecture.needs_data else 0.0)
@@ -150,7 +129,8 @@ def _drawing(stack: Stack, speeds: Speeds) -> float:
     )
 
 
-def _programs_kept() -> bool:
+def programs_kept() -> bool:
+    """Return whether compiled programs are there from earlier runs, perhaps those that a run needs."""
     return any(cache_folder().glob("programs/*.pt2"))
 
 
@@ -246,76 +226,3 @@ def _network_steps(text: str, budget: int, best: float | None) -> float:
         if recipe["schedule"] == "constant" and best is not None:  # see `early_stopping.best_states`
             count = min(count, max(LEAST_STEPS, 2 * best))
     return float(count * recipe["members"])
-
-
-# --- how fast this machine is ----------------------------------------------------------------------------
-
-
-def calibrated(tasks: Iterable[str]) -> Speeds:
-    """Return the speeds of a core of this machine, from about a second of measuring."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        a, b = torch.randn(2, 32, 64, 64).unbind()
-        products = a.shape[0] * 64**3 / _fastest(lambda: torch.bmm(a, b))
-        fused = a.numel() / _fastest(lambda: torch.addcmul(a, a, b))
-        step, small = _eager_step("mlp-16x16", 4)
-        wide_step, wide = _eager_step("mlp-64x64", WIDE)
-    finally:
-        torch.set_num_threads(before)
-    operation = step / small.operations
-    rest = wide_step - wide.operations * operation - WIDE * wide.products / products
-    eager = WIDE * wide.elementwise / max(rest, 0.1 * wide_step)
-    return Speeds(products, fused, eager, operation, {task: _drawn(task) for task in tasks})
-
-
-def _fastest(run: Callable[[], Any], spend: float = SPEND) -> float:
-    """Return the fewest seconds that a call takes: what others do on the machine only adds to them."""
-    run()
-    found: list[float] = []
-    end = time.perf_counter() + spend
-    while not found or time.perf_counter() < end:
-        start = time.perf_counter()
-        run()
-        found.append(time.perf_counter() - start)
-    return min(found)
-
-
-def _drawn(task: str, count: int = 4_096) -> float:
-    """Return the seconds that an example takes to draw."""
-    import numpy as np
-
-    law = registry.task(task)
-    draw = getattr(law, "sample_train", law.sample)
-    return _fastest(lambda: draw(count, np.random.default_rng(0)), spend=0.0) / count
-
-
-def _eager_step(name: str, networks: int, spend: float = SPEND) -> tuple[float, Work]:
-    """Return the fewest seconds that an eager step of so many networks takes, and the work of one of them."""
-    import numpy as np
-
-    from runner.engine import Training
-    from runner.training.compute import work
-    from runner.training.modules import build
-
-    network = registry.architecture(name)
-    assert isinstance(network, Network)
-    x = np.zeros((64, networks, 64, 1), dtype=np.float32)
-    labels = np.zeros(x.shape[:3], dtype=np.int64)
-    modules = [build(network, 1, 2, seed) for seed in range(networks)]
-    training = Training(
-        network, modules, lambda _, count: (x[:count], labels[:count]), 10_000, "eager", "cpu"
-    )
-    training.advance(1)
-    found: list[float] = []
-    end, before = time.perf_counter() + spend, 0.0
-    for step in range(4, 10_000, 3):
-        training.advance(step)
-        now = training.snapshot().seconds
-        found.append((now - before) * networks / 3)
-        before = now
-        if time.perf_counter() > end:
-            break
-    return min(found), work(network, 1, 2, 64)

@@ -28,12 +28,11 @@ from runner.stacks import CHUNK
 from runner.training.dropout import Masks
 from runner.training.gpu import Captured
 from runner.training.groups import Group, groups
-from runner.training.modules import Liftable, attributes
+from runner.training.modules import Liftable, Tensors, attributes
 from runner.training.optimiser import schedule
 from runner.training.program import Program
 from runner.training.step import training_step
 
-Tensors: TypeAlias = dict[str, Tensor]
 Draw: TypeAlias = Callable[[Sequence[int], int], tuple[Array, Array]]
 ROWS = 8_192  # of an evaluation that pass through a network at once: wide layers need memory
 # What wide layers make of fewer rows stays in the processor's cache; narrow ones would wait for calls.
@@ -64,6 +63,10 @@ class Snapshot:
 class Training:
     """A stack in training: `advance` it, take a `snapshot`, `keep` some of its networks."""
 
+    _program: Program | None = None
+    _captured: Captured | None = None
+    _masks: Masks | None = None
+
     def __init__(
         self,
         network: Network,
@@ -89,7 +92,7 @@ class Training:
         """
         self._network, self._recipe, self._draw, self._steps = network, network.recipe, draw, steps
         self._device, self._noise = device, noise
-        self._networks = list(range(len(modules)))
+        self._module, self._networks = modules[0], list(range(len(modules)))
         liftable = liftable or Liftable()
         self._groups = groups(modules, self._recipe, mode, device, liftable.moving)
         self._compiles = mode == "compiled" and device == "cpu"
@@ -97,15 +100,11 @@ class Training:
         self._skeleton = copy.deepcopy(modules[0]).train()
         self._aside = attributes(self._skeleton)
         self._step = training_step(self._skeleton, self._recipe, criterion, liftable)
-        self._program: Program | None = None
-        self._captured: Captured | None = None
         self._capturable = True
         self._alone = bool(liftable.reason)
         self._random = torch.random.get_rng_state()
         self._random_on_card = [torch.cuda.get_rng_state()] if device == "cuda" else []
         self._scalars = schedule(self._recipe, steps, device)
-        self._masks: Masks | None = None
-        self._module = modules[0]
         self._seconds, self._done = 0.0, 0
 
     def advance(self, step: int) -> None:

@@ -10,7 +10,7 @@ from benchmarks import registry
 from benchmarks.evaluation import Evaluation
 from benchmarks.regions import SPARSE
 from benchmarks.task import Array, Task, checked_log_joint, log_density
-from runner.records import curve_points, curve_shape, evaluation_of, representatives_of
+from runner.scoring import curve_points, curve_shape, evaluation_of, representatives_of
 
 SCATTERED = 600  # representatives of P(x) that are drawn of a task with many inputs
 REGION = "sparse99"

@@ -19,7 +19,7 @@ from benchmarks.architecture import Architecture, Network, Reference
 from benchmarks.errors import Refused
 from benchmarks.tasks import transforms
 from runner import provenance
-from runner.garbage import uncollected
+from runner.garbage_collection import without_garbage_collection
 from suites.suite import Suite
 
 ENGINE_VERSION = 3  # of the training program and of the scoring; a change of numbers bumps it
@@ -84,7 +84,7 @@ def mode(suite: Suite, *, quick: bool) -> str:
     return "compiled" if long and not quick and compiler_present() else "eager"
 
 
-@uncollected()
+@without_garbage_collection()
 def plan(suite: Suite, mode: str) -> list[Trial]:
     """Return every trial of a suite, architecture by architecture in the suite's order.
 
@@ -195,8 +195,8 @@ def _maker(
 
 def _hashed(spec: Mapping[str, Any]) -> Callable[[int], tuple[str, str]]:
     """Return what gives a seed's id, and the text around the seed: a spec as JSON, by sorted keys."""
-    head = _json({key: value for key, value in spec.items() if key < "seed"})[:-1] + ',"seed":'
-    tail = "," + _json({key: value for key, value in spec.items() if key > "seed"})[1:]
+    head = canonical({key: value for key, value in spec.items() if key < "seed"})[:-1] + ',"seed":'
+    tail = "," + canonical({key: value for key, value in spec.items() if key > "seed"})[1:]
     common, begun = head + SEED + tail, hashlib.sha256(head.encode())
 
     def of_seed(seed: int) -> tuple[str, str]:
@@ -207,7 +207,8 @@ def _hashed(spec: Mapping[str, Any]) -> Callable[[int], tuple[str, str]]:
     return of_seed
 
 
-def _json(values: Mapping[str, Any]) -> str:
+def canonical(values: Any) -> str:
+    """Return plain data as the JSON that specs are hashed in: keys sorted, no spaces."""
     return json.dumps(values, sort_keys=True, separators=(",", ":"))
 
 

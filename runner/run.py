@@ -5,36 +5,26 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from benchmarks import shipping
-from benchmarks.errors import Refused
 from reports.results import Results
 from runner import plan, provenance
-from runner.cost import NOTHING, TYPICAL, Known, Speeds, measured
+from runner.cost import NOTHING, Known, measured
 from runner.describe import describe
+from runner.execution.run_stacks import LOST, run_stacks
 from runner.plan import Trial
 from runner.progress import count, say
 from runner.results import damage
+from runner.run_folder import MANIFEST, RunError, locked, read_manifest, results_file
+from runner.speeds import TYPICAL, Speeds
 from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
-from runner.train import LOST, train
 from runner.training import checkpoint
 from suites.suite import Suite
-
-MANIFEST = "manifest.json"
-MOST_MANIFEST = 8 * 2**20  # bytes
-
-
-class RunError(Refused):
-    """A run can't start; the message says what was expected and found."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ def run(suite: Suite, options: Options) -> Outcome:
         checkpoint.prepare(options.folder / checkpoint.FOLDER, done, fresh=options.fresh)
         stacks = stacks_of(suite, todo, options, known=measured(store, suite.tasks) if todo else NOTHING)
         _say_what_is_missing(suite, trials, todo, stacks, options)
-        train(store, stacks, options, planned)
+        run_stacks(store, stacks, options, planned)
         checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
         found = report(store, _manifest(suite, options, store, started), options.folder)
@@ -103,48 +93,6 @@ def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
     found = results(store, manifest)
     swap_in(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
     write_report(found, folder)
-    return found
-
-
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a folder for one run, made if need be; raises RunError where another run has it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(folder / ".lock")
-        lock.acquire(blocking=False)
-    except Timeout:
-        raise RunError(f"folder {folder}: another run is using it; wait for it or choose --output") from None
-    except OSError as error:
-        raise RunError(f"folder {folder}: expected one to write to, found: {error.strerror}") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def read_manifest(folder: Path) -> dict[str, Any]:
-    """Return what manifest.json says of the last run, {} where there is none.
-
-    Raises RunError where it can't be read.
-    """
-    path = folder / MANIFEST
-    if not path.is_file():
-        return {}
-    try:
-        with path.open("rb") as file:
-            raw = file.read(MOST_MANIFEST + 1)
-        if len(raw) > MOST_MANIFEST:
-            raise RunError(f"file {path}: expected at most {MOST_MANIFEST >> 20} MiB, found more")
-        found = json.loads(raw)
-    except RecursionError:
-        raise RunError(f"file {path}: expected a JSON object, found one nested too deep") from None
-    except RunError:
-        raise
-    except ValueError as error:
-        raise RunError(f"file {path}: expected JSON, found a syntax error: {error}") from None
-    if not isinstance(found, dict):
-        raise RunError(f"file {path}: expected a JSON object, found {type(found).__name__}")
     return found
 
 
@@ -245,10 +193,9 @@ def report_again(folder: Path, output: Path) -> Path:
 
     Raises RunError where the folder holds no run, StoreError where its results file can't be read.
     """
-    if not (folder / FILE).is_file():
-        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+    file = results_file(folder)
     if output.resolve() != folder.resolve() and (output / FILE).exists():
         raise RunError(f"folder {output}: expected one without a run of its own, found {FILE} in it")
-    with locked(output), Store(folder / FILE, reading=True) as store:
+    with locked(output), Store(file, reading=True) as store:
         report(store, read_manifest(folder), output)
     return output / "report" / "index.html"

@@ -1,148 +1,153 @@
-"""From a stack to the records of its trials: train or fit, and score at every budget."""
+"""What models are scored on: a task's evaluation and where outputs are drawn; and how they are scored."""
 
 from __future__ import annotations
 
 import functools
-import signal
-import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from benchmarks import registry
-from benchmarks.architecture import Estimator, FitFailed, Network, Predict, Reference, Skipped
-from benchmarks.shape import crossings
-from benchmarks.task import TaskError, conditional_parameters, training_data
-from runner.plan import CompileFailed, Trial
-from runner.records import Rows, TrialResult, evaluation_of, in_order, predicted, unscored
-from runner.stacks import Stack
-from runner.training import saved_results
-from runner.training.checkpoint import Checkpoint
-from runner.training.data import Examples
+from benchmarks.architecture import Predict
+from benchmarks.evaluation import Evaluation, corrected, evaluate, representatives
+from benchmarks.metrics import Score, scores
+from benchmarks.regions import as_networks_see
+from benchmarks.task import Array
+from runner.records import Record, Rows, TrialResult
 
-Progress = Callable[[float], None]  # called with the share of a stack that was done since the last call
-
-
-def task_summary(name: str) -> dict[str, Any]:
-    """Return what a report says about a registered task, as plain data; entropies in nats."""
-    task, evaluation = registry.task(name), evaluation_of(name)
-    line = task.features == 1
-    low, high = evaluation.window[0].tolist() if line and evaluation.window is not None else (None, None)
-    # The k/2N law is about training data that follow the test law.
-    shifted = getattr(task, "train_priors", None) is not None
-    return {
-        "description": getattr(task, "description", ""),
-        "features": task.features,
-        "classes": task.classes,
-        "entropy": evaluation.entropy,
-        "bayes_error": evaluation.bayes_error,
-        "information": evaluation.information,
-        "crossings": len(crossings(evaluation, evaluation.log_posterior).x) if line else None,
-        "parameters": None if shifted else conditional_parameters(task),
-        "low": low,
-        "high": high,
-        "method": evaluation.method,
-        "error": evaluation.error,
-    }
+CURVE_POINTS = 201  # of the display window, kept for every trial and budget
+AT_ONCE = 2**15  # numbers in the log q of models that are scored together: some such arrays fit the cache
+SIDE = 40  # of the grid over the display window of a plane, kept likewise
 
 
-def run_stack(stack: Stack, progress: Progress) -> list[TrialResult]:
-    """Train or fit every trial of a stack and return its results, in order, twins behind all others.
+class Found(NamedTuple):
+    """What a model says of a task, log q (n + m, k), and where to record its scores and what was measured."""
 
-    Where that raises, its halves run apart, down to single trials, so that a failure never depends on who was
-    beside it.
+    result: TrialResult
+    budget: int
+    log_q: Array
+    measured: Mapping[str, float]
+
+
+class Scoring:
+    """Scores the models of one task together, as many as fit the cache; `finish` scores the last ones.
+
+    That is faster than one by one, and changes no number.
     """
-    try:
-        rows = _run(stack, progress)
-    except (Exception, SystemExit, KeyboardInterrupt) as error:  # somebody's code may call sys.exit
-        if isinstance(error, KeyboardInterrupt) and signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-            raise  # a user's; in a worker, which takes none, it is somebody's code that raises it
-        if (halves := stack.halves) and not isinstance(error, CompileFailed):
-            return [result for part in halves for result in run_stack(part, lambda _: None)]
-        status = "skipped" if isinstance(error, Skipped) else "failed"
-        again = not isinstance(error, Skipped | FitFailed)
-        return unscored(stack.trials, status, _reason(error), again=again)
-    return in_order(rows)
+
+    def __init__(self) -> None:
+        self._task, self._waiting = "", list[Found]()
+
+    def add(self, rows: Rows, budget: int, log_q: Array, **measured: float) -> None:
+        """Record every measure of log q (n + m, k) at a budget, and when corrected, once `finish` ran."""
+        name = rows.own.trial.task
+        if name != self._task or sum(found.log_q.size for found in self._waiting) >= AT_ONCE:
+            self.finish()
+        self._task = name
+        self._waiting.append(Found(rows.own, budget, log_q, measured))
+        if rows.twin:
+            other = corrected(registry.task(name), evaluation_of(name), log_q)
+            self._waiting.append(Found(rows.twin, budget, other, measured))
+
+    def finish(self) -> None:
+        """Record what waits."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            _score(evaluation_of(self._task), waiting)
 
 
-def _reason(error: BaseException) -> str:
-    """Return an error as a reason; our own words need no name of a class before them."""
-    ours = isinstance(error, TaskError | FitFailed | Skipped | CompileFailed)
-    return str(error) if ours else f"{type(error).__name__}: {error}"
+def score(rows: Rows, budget: int, log_q: Array, **measured: float) -> None:
+    """Record every measure of log q (n + m, k) at a budget, and of what it is when corrected."""
+    scoring = Scoring()
+    scoring.add(rows, budget, log_q, **measured)
+    scoring.finish()
 
 
-def _run(stack: Stack, progress: Progress) -> list[Rows]:
-    architecture = registry.architecture(stack.architecture)
-    rows, checkpoint = [Rows.of(trial) for trial in stack.trials], Checkpoint(stack)
-    if isinstance(architecture, Network):
-        from runner.training import learning
-
-        learning.train(architecture, stack, rows, progress, checkpoint)
-    else:
-        _fit_each(architecture, stack, rows, progress, checkpoint)
-    rows[0].own.note = "; ".join(filter(None, [rows[0].own.note, *checkpoint.said]))
-    return rows
-
-
-def _fit_each(
-    architecture: Estimator | Reference,
-    stack: Stack,
-    rows: list[Rows],
-    progress: Progress,
-    checkpoint: Checkpoint,
-) -> None:
-    """Fit what isn't a network, trial by trial and budget by budget, those left out that a checkpoint has."""
-    results = [result for row in rows for result in row.all]
-    if saved := checkpoint.read():
-        try:
-            saved_results.check(saved.state, saved.kinds, results)
-            saved_results.restore(saved.state, saved.arrays(), results)
-        except Exception as error:  # whatever is in the file
-            checkpoint.refuse(error)
-    for row in rows:
-        trial, data = row.own.trial, None
-        if isinstance(architecture, Reference) and architecture.needs_data:
-            data = Examples(registry.task(trial.task), trial.seed, stack.batch, stack.pool)
-        for budget in [budget for budget in trial.budgets if budget not in row.budgets]:
-            checkpoint.write(lambda: saved_results.to_save(results))
-            try:
-                _fit(architecture, data, row, budget)
-            except (Skipped, FitFailed) as error:
-                row.blank(budget, "skipped" if isinstance(error, Skipped) else "failed", str(error))
-        progress(1 / len(rows))
+def _score(evaluation: Evaluation, models: Sequence[Found]) -> None:
+    """Record the scores of models; one whose output isn't a number anywhere has failed."""
+    sound = []
+    for found in models:
+        finite = np.isfinite(found.log_q)
+        bad = np.empty(0) if finite.all() else ~finite & ~np.isneginf(found.log_q)
+        if bad.any():
+            where = points(evaluation)[np.flatnonzero(bad.any(axis=1))[0]]
+            found.result.blank(found.budget, "failed", f"the output at x = {where.tolist()} is not a number")
+        else:
+            sound.append(found)
+    if not sound:
+        return
+    n = len(evaluation.x)
+    every = scores(evaluation, [found.log_q[:n] for found in sound])
+    for found, numbers in zip(sound, every, strict=True):
+        _keep(found, evaluation, numbers)
 
 
-def _fit(architecture: Estimator | Reference, data: Examples | None, row: Rows, budget: int) -> None:
-    """Fit what isn't a network to the first `budget` examples and score it; raises Skipped, FitFailed."""
-    trial = row.own.trial
-    if isinstance(architecture, Estimator):
-        clock = time.perf_counter()
-        predict = _fitted(architecture, trial, budget)
-        seconds = time.perf_counter() - clock
-        log_q = predicted(evaluation_of(trial.task), predict)
-        row.add(budget, log_q, distinct_examples=budget, training_seconds=seconds)
-    elif data is not None:
-        evaluation = evaluation_of(trial.task)
-        log_q = predicted(evaluation, architecture.fit(data.task, evaluation, *data.seen(budget)))
-        row.own.add(budget, evaluation, log_q, distinct_examples=data.distinct(budget))
-    else:
-        row.own.repeat(_fit_to_task(architecture, trial.task), budget)
+def _keep(found: Found, evaluation: Evaluation, numbers: Sequence[Score]) -> None:
+    """Record what log q scores, and log q itself where it is drawn and at representatives."""
+    result, budget, log_q, measured = found
+    n = len(evaluation.x)
+    result.predictions[budget] = log_q[representatives_of(result.trial.task)[0]].astype(np.float32)
+    result.records += [Record(budget, *each[:4], "ok", each.reason) for each in numbers]
+    result.records += [Record(budget, name, "all", value, 0.0) for name, value in measured.items()]
+    if len(log_q) > n:
+        plane = evaluation.x.shape[1] == 2
+        with np.errstate(over="ignore"):  # below float16's range a probability is 0
+            result.curves[budget] = log_q[n:].astype(np.float16 if plane else np.float32)
 
 
-def _fitted(estimator: Estimator, trial: Trial, budget: int) -> Predict:
-    from benchmarks.architectures import fitting
+@functools.cache
+def evaluation_of(task: str) -> Evaluation:
+    """Return the evaluation of a registered task, made once in each process."""
+    return evaluate(registry.task(task))
 
-    task = registry.task(trial.task)
-    return fitting.fit(estimator, trial.seed, *training_data(task, trial.seed, budget), task.classes)
+
+@functools.cache
+def representatives_of(task: str) -> tuple[Array, Array]:
+    """Return the rows of a task's evaluation that stand for P(x), (m,), and their weights, (m,)."""
+    return representatives(evaluation_of(task))
 
 
-@functools.lru_cache(maxsize=256)
-def _fit_to_task(reference: Reference, task: str) -> TrialResult:
-    """Return what a reference that sees no examples has at every seed and budget, under budget 0."""
-    evaluation = evaluation_of(task)
-    none = evaluation.x[:0], np.empty(0, dtype=np.int64)
-    log_q = predicted(evaluation, reference.fit(registry.task(task), evaluation, *none))
-    found = TrialResult(Trial(task, reference.name, 0, "", "", ()))
-    found.add(0, evaluation, log_q)
-    return found
+def curve_shape(evaluation: Evaluation) -> tuple[int, ...]:
+    """Return the shape of the grid over the display window where curves are kept: of a line or a plane."""
+    if evaluation.window is None or (features := evaluation.x.shape[1]) > 2:
+        return ()
+    return (CURVE_POINTS,) if features == 1 else (SIDE, SIDE)
+
+
+def curve_points(evaluation: Evaluation) -> Array:
+    """Return where outputs are kept to be drawn, (m, d): an even grid over the display window, if it has one.
+
+    Of a plane row by row from low x2 to high, x1 rising along a row.
+    """
+    shape = curve_shape(evaluation)
+    if not shape or evaluation.window is None:
+        return np.empty((0, evaluation.x.shape[1]))
+    ends = zip(evaluation.window.tolist(), reversed(shape), strict=True)
+    axes = [np.linspace(low, high, size) for (low, high), size in ends]
+    return as_networks_see(np.stack([part.ravel() for part in np.meshgrid(*axes)], axis=1))
+
+
+def points(evaluation: Evaluation) -> Array:
+    """Return the evaluation's points and the curve's behind them, (n + m, d)."""
+    return np.concatenate([evaluation.x, curve_points(evaluation)])
+
+
+def batches(evaluation: Evaluation) -> list[Array]:
+    """Return `points` (n + m, d) in the parts that are predicted at once.
+
+    A plane's grid is one of its own: the rows that a matrix product has beside a row may change its last bit,
+    and no score may depend on what is drawn.
+    """
+    plane = evaluation.x.shape[1] == 2 and evaluation.window is not None
+    return [evaluation.x, curve_points(evaluation)] if plane else [points(evaluation)]
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """Return log q (n + m, k) from that of the parts."""
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def predicted(evaluation: Evaluation, predict: Predict) -> Array:
+    """Return log q (n + m, k) at the evaluation's points and the curve's."""
+    return joined([predict(x) for x in batches(evaluation)])

@@ -11,9 +11,10 @@ from itertools import pairwise
 from benchmarks import registry
 from benchmarks.architecture import Architecture, Estimator, Module, Network
 from runner import cost
-from runner.cost import NOTHING, TYPICAL, Known, Speeds, Work
-from runner.garbage import uncollected
+from runner.cost import NOTHING, Known, Work
+from runner.garbage_collection import without_garbage_collection
 from runner.plan import Trial, network_mode
+from runner.speeds import TYPICAL, Speeds
 from suites.suite import Suite
 
 STACK_SIZE = 30  # networks in a stack: ten seeds of three tasks fill it
@@ -92,7 +93,7 @@ def places(parameters: int) -> int:
     return next((size for most, size in PROGRAMS if parameters <= most), PROGRAMS[-1][1])
 
 
-@uncollected()
+@without_garbage_collection()
 def stacked(
     suite: Suite,
     trials: Iterable[Trial],
@@ -117,6 +118,7 @@ def stacked(
     """
     groups = _groups(trials)
     share = min(STACK_SIZE, max(1, math.ceil(sum(map(len, groups.values())) / jobs)))
+    compiling = not cost.programs_kept()
     made: list[tuple[Stack, Work]] = []
     going_on: list[Stack] = []
     for (_, features, _), members in groups.items():
@@ -125,16 +127,13 @@ def stacked(
         begun, fresh = _reunited(members, together)
         for number, part in enumerate([*begun, *_parts(fresh, limit, full=stack.mode == "compiled")]):
             one = replace(stack, trials=tuple(part))
-            one = replace(one, cost=cost.seconds(one, work, speeds, known, first=not number))
+            price = cost.seconds(one, work, speeds, known, compiling=compiling and not number)
             if number < len(begun):
-                going_on.append(one)
+                going_on.append(replace(one, cost=price))
             else:
-                made.append((one, work))
-
-    def price(stack: Stack, work: Work) -> float:
-        return cost.seconds(stack, work, speeds, known, first=False)
-
-    return sorted([*going_on, *_evened(made, jobs, price)], key=lambda stack: -stack.cost)
+                made.append((replace(one, cost=price), work))
+    evened = _evened(made, jobs, lambda stack, work: cost.seconds(stack, work, speeds, known))
+    return sorted([*going_on, *evened], key=lambda stack: -stack.cost)
 
 
 def _uncut(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from operator import attrgetter
@@ -17,7 +15,8 @@ import numpy as np
 from benchmarks.task import Array
 from runner.pictures import Drawing
 from runner.records import TrialResult
-from runner.results import checksum, kept, schema, sqlite_errors, write_ahead
+from runner.results import checksum, files, schema, sqlite_errors
+from runner.results.opening import Opener
 from runner.results.schema import APPLICATION_ID, SCHEMA_VERSION, Damaged, Empty, StoreError
 
 __all__ = [
@@ -59,15 +58,16 @@ class Store:
         meanwhile. strange: a stranger's, whose queries end after a minute or so.
         """
         self.path = path
-        self.kept_as: Path | None = None
-        self._reading, self._strange = reading, strange
+        self._reading = reading
         self._left = ExitStack()  # what goes when the file is closed
         self._stamp = _stamp(path)
         if path.exists() and not path.is_file():
             raise StoreError(f"results file {path}: expected a file, found something else")
+        opener = Opener(path, self._left, strange)
         with self._explained(), ExitStack() as failing:
             failing.callback(self._left.close)
-            self._db = self._opened_to_read() if reading else self._opened()
+            self._db = opener.to_read() if reading else opener.to_write()
+            self.kept_as = opener.kept_as
             failing.pop_all()
 
     def __enter__(self) -> Store:
@@ -85,71 +85,6 @@ class Store:
         with self._left, self._explained(), suppress(sqlite3.OperationalError):
             if not self._reading:
                 self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _connected(self, path: Path, how: str = "mode=rwc") -> sqlite3.Connection:
-        address = f"{path.resolve().as_uri()}?{how}"
-        db = sqlite3.connect(address, uri=True, isolation_level=None, timeout=sqlite_errors.PATIENCE)
-        self._left.callback(db.close)
-        schema.harden(db)
-        if self._strange:
-            schema.end_long_queries(db)
-        return db
-
-    def _opened(self) -> sqlite3.Connection:
-        """Return a connection to a file of this schema, made or brought up to date if need be."""
-        kept.settle(self.path)
-        self._check_log()
-        db = self._connected(self.path)
-        found = schema.version(db, self.path)
-        if 0 < found < SCHEMA_VERSION:
-            self.kept_as = schema.migrate(self.path, db, found)
-            db = self._connected(self.path)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        if not found:
-            schema.create(db)
-        return db
-
-    def _check_log(self) -> None:
-        """Raise Damaged where SQLite would throw away what was committed, without a word."""
-        if not kept.size(self.path) and kept.size(kept.log(self.path)):
-            raise Damaged(self.path, "its write-ahead log is there, the file itself isn't")
-        if found := write_ahead.damage(kept.log(self.path)):
-            schema.version(self._connected(self.path, "mode=ro&immutable=1"), self.path)  # if it is ours
-            raise Damaged(self.path, found)
-
-    def _opened_to_read(self) -> sqlite3.Connection:
-        """Return a connection that leaves the file and its folder as they are, on what is there now."""
-        db = self._as_it_is()
-        db.execute("BEGIN")
-        found = schema.version(db, self.path)
-        if not found:
-            raise Empty(f"results file {self.path}: expected a run, found none in it")
-        if found < SCHEMA_VERSION:
-            upgraded = self._connected(self._folder() / FILE)
-            schema.upgrade(db, found, upgraded)
-            db = upgraded
-        db.execute("PRAGMA query_only = ON")
-        return db
-
-    def _as_it_is(self) -> sqlite3.Connection:
-        if kept.left_behind(self.path):
-            return self._connected(self.path, "mode=ro&immutable=1")
-        self._check_log()
-        if self.path.with_name(self.path.name + "-shm").exists():  # somebody writes, or was killed
-            with suppress(sqlite3.OperationalError):
-                db = self._connected(self.path, "mode=ro")
-                schema.version(db, self.path)
-                return db
-        if not kept.size(kept.log(self.path)):  # SQLite need not make files of its own beside it
-            return self._connected(self.path, "mode=ro&immutable=1")
-        folder = self._folder()
-        for path in (self.path, kept.log(self.path)):
-            shutil.copyfile(path, folder / path.name)
-        return self._connected(folder / self.path.name)
-
-    def _folder(self) -> Path:
-        return Path(self._left.enter_context(tempfile.TemporaryDirectory(prefix="posterior-bench-")))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -306,4 +241,4 @@ def _stamp(path: Path) -> tuple[int, int, bool] | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, kept.log(path).exists()
+    return found.st_mtime_ns, found.st_size, files.log(path).exists()

@@ -172,7 +172,7 @@ def test_what_a_user_starts_from_has_examples():
         "reports/ranking/ordering.py",
         "reports/ranking/paired.py",
         "reports/statistics.py",
-        "runner/duration.py",
+        "runner/commands/parameters.py",
         "suites/suite.py",
     }
     assert starts <= set(WITH_EXAMPLES)

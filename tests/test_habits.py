@@ -82,7 +82,7 @@ def test_whoever_installs_it_has_its_types(tmp_path):
     zipfile.ZipFile(next(tmp_path.glob("*.whl"))).extractall(installed)
     (tmp_path / "use.py").write_text(
         "from benchmarks.errors import unknown\nfrom reports.numbers import number\n"
-        "from runner.duration import Duration\nfrom suites import built_in\n"
+        "from runner.commands.parameters import Duration\nfrom suites import built_in\n"
         "reveal_type((unknown, built_in, Duration))\nnumber('one')\n"
     )
     done = subprocess.run(

@@ -21,7 +21,7 @@ from reports.plain import markdown
 from reports.render import data_files
 from reports.results import Results
 from runner.results import frames
-from runner.run import read_manifest
+from runner.run_folder import read_manifest
 from runner.store import FILE, Store
 
 HERE = Path(__file__).resolve().parent

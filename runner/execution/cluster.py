@@ -8,7 +8,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-from runner.execution.crew import ClusterError, Crew
+from benchmarks.shipping import NOTHING, Shipped
+from runner.execution.cluster_executor import ClusterError, ClusterExecutor
 from runner.executors import Executor, Progress, Tell
 
 CONNECT_SECONDS = 10.0
@@ -16,20 +17,23 @@ CLOSE_SECONDS = 2.0
 
 
 @contextlib.contextmanager
-def connected(address: str, timeout: float | None, progress: Progress, tell: Tell) -> Iterator[Executor]:
+def connected(
+    address: str, timeout: float | None, progress: Progress, tell: Tell, planned: Shipped = NOTHING
+) -> Iterator[Executor]:
     """An executor on the Dask cluster whose scheduler is at an address, such as tcp://10.0.0.1:8786.
 
-    timeout: seconds that a stack may take on its worker. When the block is left, what was submitted is
-    cancelled and the cluster stays. Raises ClusterError.
+    timeout: seconds that a stack may take on its worker; planned: somebody's files as they were when the ids
+    were made, which are sent as such. When the block is left, what was submitted is cancelled and the cluster
+    stays. Raises ClusterError.
     """
     with _quiet():
         client = _client(address)
-        crew = Crew(client, address, timeout, progress, tell)
+        executor = ClusterExecutor(client, address, timeout, progress, tell, planned)
         try:
-            yield crew
+            yield executor
         finally:
             with contextlib.suppress(Exception):  # where the connection is gone, so is all that was submitted
-                crew.cancel()
+                executor.cancel()
                 client.close(timeout=CLOSE_SECONDS)
 
 

@@ -16,8 +16,9 @@ from typing import Any
 from benchmarks.shipping import Shipped
 from reports.numbers import seconds as in_words
 from runner.execution.interrupts import released
-from runner.execution.printed import Printed
-from runner.execution.work import serve, work
+from runner.execution.local_worker import serve
+from runner.execution.one_stack import on_one_thread
+from runner.execution.worker_output import Printed
 from runner.execution.workers import CONTEXT, ONE_THREAD, environment
 from runner.executors import Died, Done, Ending, Executor, Progress, Tell, TimedOut, WorkersFail
 from runner.stacks import Stack
@@ -46,7 +47,7 @@ class Inline:
             return []
         ticket, stack = self._waiting.popleft()
         with released():
-            results, where = work(stack, partial(self._progress, ticket))
+            results, where = on_one_thread(stack, partial(self._progress, ticket))
         return [(ticket, Done(results, where))]
 
 

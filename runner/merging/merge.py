@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import Refused
-from runner.merging import sizes as strangers_sizes
-from runner.merging import strangers
-from runner.merging.merged import Merged, Run, Writer
+from runner.merging import sizes, strangers
 from runner.merging.strangers import Grid, LeftOut, Manifest
-from runner.results import damage, kept, schema
+from runner.merging.writer import Merged, Run, Writer
+from runner.results import damage, files, schema
 from runner.results.sqlite_errors import explained
-from runner.run import MANIFEST, RunError, locked, report
+from runner.run import report
+from runner.run_folder import LOCK, MANIFEST, locked, results_file
 from runner.store import FILE, Store, StoreError
 
 MOST_BYTES = 4 << 30  # of a results file and its write-ahead log
@@ -42,17 +42,12 @@ def merge(folders: Sequence[Path], output: Path) -> Merged:
         grid = _united(runs)
         stack.enter_context(locked(output))
         path = output / FILE
-        with explained(path):
-            beside = kept.new(path)
-            with closing(sqlite3.connect(beside, isolation_level=None)) as target:
-                schema.create(target)
-                with schema.all_or_nothing(target):
-                    manifest = Writer(target, grid, runs, found).write()
-        if not found.trials:
-            beside.unlink()
-            raise MergeError("\n".join(["expected trials that fit, found none", *found.lines()]))
+        with explained(path), schema.new_file(path) as target:
+            manifest = Writer(target, grid, runs, found).write()
+            if not found.trials:
+                raise MergeError("\n".join(["expected trials that fit, found none", *found.lines()]))
         damage.set_aside(path)
-        kept.swap_in(beside, path)
+        files.swap_in(files.new_name(path), path)
         with Store(path, reading=True) as store:
             report(store, manifest, output)
     return found
@@ -60,15 +55,14 @@ def merge(folders: Sequence[Path], output: Path) -> Merged:
 
 def _check_call(folders: Sequence[Path], output: Path) -> None:
     for folder in folders:
-        if not (folder / FILE).is_file():
-            raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
+        results_file(folder)
         if folder.resolve() == output.resolve():
             raise MergeError(f"--output {output}: expected another folder than the runs', found one of them")
     if len({folder.resolve() for folder in folders}) < len(folders):
         raise MergeError("expected each run once, found one twice")
     if output.exists() and not output.is_dir():
         raise MergeError(f"--output {output}: expected a folder, found a file")
-    if output.is_dir() and any(path.name != ".lock" for path in output.iterdir()) and not _merged(output):
+    if output.is_dir() and any(path.name != LOCK for path in output.iterdir()) and not _merged(output):
         raise MergeError(
             f"--output {output}: expected a new or empty folder, or an earlier merge's, found another with"
             " files in it"
@@ -98,11 +92,11 @@ def _opened(folders: Iterable[Path], found: Merged, stack: ExitStack) -> Iterato
 
 def _files(path: Path) -> list[Path]:
     """Return a results file and its write-ahead log, if it has one."""
-    return [each for each in (path, kept.log(path)) if each.exists()]
+    return [each for each in (path, files.log(path)) if each.exists()]
 
 
 def _run(folder: Path, store: Store) -> Run:
-    strangers_sizes.check_described(store.connection)
+    sizes.check_described(store.connection)
     told = {key: value for key, value in damage.rows(store.connection, "run") if isinstance(key, str)}
     grid = strangers.told(Grid, told.get("suite"))
     try:

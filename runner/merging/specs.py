@@ -15,8 +15,8 @@ from benchmarks.architectures.networks import FAMILIES
 from benchmarks.tasks import transforms
 from runner import plan
 from runner.merging.strangers import LONG, Grid, LeftOut, shown
-from runner.plan import CORRECTED
-from runner.results.damage import Kept, digest
+from runner.plan import CORRECTED, canonical
+from runner.results.damage import StoredTrial, digest
 from suites.suite import Suite
 
 MOST_SPEC, DEPTH = 1 << 16, 24
@@ -34,17 +34,17 @@ class Place(NamedTuple):
     budget: int | None
 
 
-def spec_of(trial: Kept) -> dict[str, Any]:
+def spec_of(trial: StoredTrial) -> dict[str, Any]:
     """Return a trial's spec, whose hash is its id; raises LeftOut."""
     text = trial.spec
     if not isinstance(text, str) or len(text) > MOST_SPEC or _depth(text) > DEPTH:
         raise LeftOut(f"expected a spec of at most {MOST_SPEC:,} characters, {DEPTH} levels deep")
     try:
         spec = json.loads(text)
-        canonical = _json(spec)
+        text_of_spec = canonical(spec)
     except (ValueError, RecursionError):
         raise LeftOut("expected a spec in JSON") from None
-    if not isinstance(spec, dict) or canonical != text:
+    if not isinstance(spec, dict) or text_of_spec != text:
         raise LeftOut("expected a spec in canonical JSON")
     if digest(text) != trial.id:
         raise LeftOut("its id isn't the hash of its spec")
@@ -65,11 +65,7 @@ def _depth(text: str) -> int:
     return most
 
 
-def _json(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))
-
-
-def place(trial: Kept, spec: dict[str, Any], names: tuple[str, str], grid: Grid) -> Place:
+def place(trial: StoredTrial, spec: dict[str, Any], names: tuple[str, str], grid: Grid) -> Place:
     """Return a trial's place in its grid, by the names that it has there; raises LeftOut."""
     task, row = names
     if type(trial.seed) is not int or not 0 <= trial.seed <= 1_000_000 or spec["seed"] != trial.seed:
@@ -81,8 +77,10 @@ def place(trial: Kept, spec: dict[str, Any], names: tuple[str, str], grid: Grid)
         raise LeftOut(f"its spec: expected a budget, found {shown(budget, 40)}")
     network = spec.get("mode") != "none"
     expected = plan.protocol(Suite.model_construct(**dict(grid)), network, (budget or 0,))
-    if _json(expected) != _json(spec["protocol"]):
-        raise LeftOut(f"its spec: expected the protocol {_json(expected)}, found {shown(spec['protocol'])}")
+    if canonical(expected) != canonical(spec["protocol"]):
+        raise LeftOut(
+            f"its spec: expected the protocol {canonical(expected)}, found {shown(spec['protocol'])}"
+        )
     return Place(task, row, trial.seed, budget)
 
 
@@ -122,8 +120,8 @@ def _same(kind: str, name: str, found: dict[str, Any], ours: dict[str, Any]) -> 
             f"its spec: expected {kind} {shown(name)} of version {ours['version']} or older, found"
             f" {shown(version, 40)}"
         )
-    if version == ours["version"] and _json(found) != _json(ours):
-        odd = [key for key in {**ours, **found} if _json(found.get(key)) != _json(ours.get(key))]
+    if version == ours["version"] and canonical(found) != canonical(ours):
+        odd = [key for key in {**ours, **found} if canonical(found.get(key)) != canonical(ours.get(key))]
         raise LeftOut(
             f"its spec: expected what {kind} {shown(name)} is here, found another {shown(min(odd), 40)}"
         )

@@ -210,16 +210,6 @@ def environment(text: str) -> str:
     return json.dumps(found.values, sort_keys=True)
 
 
-def name(text: object) -> str:
-    """Return a name that a row or a task may have; raises LeftOut."""
-    if not isinstance(text, str) or len(text) > 200:
-        raise LeftOut(f"expected a name, found {shown(text)!r}")
-    try:
-        return _name(text)
-    except ValueError as error:
-        raise LeftOut(str(error)) from None
-
-
 def numbers(data: Any, kind: str, most: int) -> np.ndarray:
     """Return a blob's numbers, (m,); raises LeftOut where they are too many or one of them is no number."""
     width = np.dtype(kind).itemsize

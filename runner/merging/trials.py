@@ -9,7 +9,7 @@ from benchmarks.metrics import DIVERGENT, METRICS, ROUNDING
 from benchmarks.regions import SPARSE, STRATA, WINDOW
 from runner.merging.specs import Place
 from runner.merging.strangers import ABOVE, LONG, Exact, LeftOut, numbers, shown
-from runner.results.damage import Kept
+from runner.results.damage import StoredTrial
 
 REGIONS = frozenset({"all", WINDOW, *SPARSE, *(f"stratum-{place + 1}" for place in range(STRATA))})
 STATUSES = frozenset({"ok", "failed", "timeout", "skipped"})
@@ -32,7 +32,7 @@ RANGES = {
 }  # of what a run stores; what reports derive from that isn't taken
 
 
-def check_numbers(trial: Kept, where: Place) -> None:
+def check_numbers(trial: StoredTrial, where: Place) -> None:
     """Raise LeftOut where a record isn't one that a run stores."""
     if not trial.records:
         raise LeftOut("expected records, found none")
@@ -66,7 +66,7 @@ def _check_reason(reason: Any) -> None:
         raise LeftOut(f"expected a printable reason, found {shown(reason)}")
 
 
-def check_outputs(trial: Kept, task: Exact) -> None:
+def check_outputs(trial: StoredTrial, task: Exact) -> None:
     """Raise LeftOut where what is kept of a trial's outputs isn't of its task's shape."""
     sizes = {"prediction": ((4, task.points * task.classes),), "curve": ((4, task.drawn), (2, task.drawn))}
     for table, outputs in trial.outputs.items():

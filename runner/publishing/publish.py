@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-
-import click
 
 from runner.publishing.site_folder import MARKER, PublishError, beside, heal, held, others, swap
 
@@ -34,43 +31,6 @@ class Written:
     runs: int
     files: int
     size: int
-
-
-@click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN ...")
-@click.option(
-    "--site",
-    required=True,
-    type=click.Path(path_type=Path),
-    metavar="DIR",
-    help="Folder of the site: a new or empty one, or a site published before, which is replaced.",
-)
-@click.option(
-    "--branch", metavar="NAME", help="Commit the site to this branch too, without touching the work tree."
-)
-@click.option("--url", default="", metavar="https://...", help="Where the site will be: for a sitemap.")
-@click.option("--title", default="Posterior Bench", show_default=True, help="Heading of the overview.")
-def publish(runs: tuple[Path, ...], site: Path, branch: str | None, url: str, title: str) -> None:
-    """Build one static site from many runs: an overview, each suite's pages, its history, a feed."""
-    import shlex
-
-    from runner.publishing import branch as branches
-
-    address = checked_url(url)
-    target = branches.find(branch, MARKER) if branch else None
-    written = write(runs, site, address, title)
-    counted = f"{_count(written.runs, 'run')}, {_count(written.files, 'file')}, {written.size / 1e6:.1f} MB"
-    click.echo(f"site: {written.site / 'index.html'} ({counted})")
-    if not address:
-        click.echo("note: no sitemap.xml and relative links in feed.xml; with --url both have full addresses")
-    if target is None:
-        return
-    made = branches.commit(target, written.site, f"Publish {_count(written.runs, 'run')}\n", MARKER)
-    if made is None:
-        click.echo(f"branch {target.name}: nothing has changed, no commit")
-        return
-    click.echo(f"branch {target.name}: committed {made[:12]}, {_count(written.files, 'file')}")
-    click.echo(f"to publish it: git push {shlex.join([branches.remote(), target.name])}")
 
 
 def checked_url(url: str) -> str:
@@ -126,10 +86,10 @@ def source(folder: Path) -> Source:
     """Return a run to publish, of which only the outline is read; raises RunError or StoreError."""
     from reports.publishing.editions import Source
     from runner.results import frames
-    from runner.run import read_manifest
+    from runner.run_folder import read_manifest
 
     manifest = read_manifest(folder)
-    with unwritten(folder) as store:
+    with _opened(folder) as store:
         suite, learned = frames.outline(store)
         # A copy of a run is the same run, whatever happened to its pages and to the file around its rows.
         totals = list(store.rows("SELECT count(*), total(value), total(error) FROM record"))
@@ -140,48 +100,22 @@ def source(folder: Path) -> Source:
 def load(folder: Path) -> Results:
     """Return everything about a run; raises RunError or StoreError."""
     from runner.results import frames
-    from runner.run import read_manifest
+    from runner.run_folder import read_manifest
 
-    with unwritten(folder) as store:
+    with _opened(folder) as store:
         return frames.results(store, read_manifest(folder))
 
 
 @contextmanager
-def unwritten(folder: Path) -> Iterator[Store]:
+def _opened(folder: Path) -> Iterator[Store]:
     """Open a run's results file, which nobody writes to meanwhile; its folder stays as it is.
 
     Raises RunError where the folder holds no run or one that is being written, StoreError where its file
     can't be read.
     """
-    from runner.run import RunError
-    from runner.store import FILE, Store
+    from runner.run_folder import results_file, unwritten
+    from runner.store import Store
 
-    if not (folder / FILE).is_file():
-        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
-    with _unused(folder), Store(folder / FILE, reading=True) as store:
+    file = results_file(folder)
+    with unwritten(folder), Store(file, reading=True) as store:
         yield store
-
-
-@contextmanager
-def _unused(folder: Path) -> Iterator[None]:
-    """Keep runs from writing to a folder meanwhile, without writing to it; raises RunError where one does."""
-    import fcntl
-
-    from runner.run import RunError
-
-    try:
-        lock = os.open(folder / ".lock", os.O_RDONLY)
-    except OSError:
-        yield  # never run here, or copied
-        return
-    try:
-        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError:
-        raise RunError(f"folder {folder}: another run is using it; wait for it") from None
-    finally:
-        os.close(lock)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import hashlib
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
+from benchmarks.task import Array
+
 # Of table record, less its trial.
 Row: TypeAlias = tuple[int, str, str, float | None, float | None, str, str, int]
 
@@ -32,9 +33,7 @@ def of_row(table: str, *values: str | int | float | bytes | None) -> int:
     return int.from_bytes(digest.digest(), "little", signed=True)
 
 
-def of_records(
-    budget: Numbers, value: Numbers, error: Numbers, again: Numbers, texts: Sequence[Numbers]
-) -> Numbers:
+def of_records(budget: Array, value: Array, error: Array, again: Array, texts: Sequence[Array]) -> Array:
     """Return each record's checksum, (n,) uint64; texts: `of_text` of its metric, region, status and reason.
 
     NaN is any NaN, and the two zeros are one, since SQLite keeps neither apart.
@@ -51,9 +50,9 @@ def of_records(
     return found
 
 
-def _bits(numbers: Numbers) -> Numbers:
+def _bits(numbers: Array) -> Array:
     plain = numbers.astype(np.float64) + 0.0
-    found: Numbers = plain.view(np.uint64)
+    found: Array = plain.view(np.uint64)
     found[np.isnan(plain)] = NAN
     return found
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from runner.results import checksum, columns, kept, schema, sqlite_errors
+from runner.results import checksum, columns, files, schema, sqlite_errors
 from runner.store import Damaged, Empty, Store
 
 DESCRIBING = ("environment", "run", "task", "architecture", "representatives", "picture")
@@ -23,7 +23,7 @@ class NotWhole(ValueError):
     """A trial doesn't read back as it was stored; the message says what doesn't."""
 
 
-class Kept(NamedTuple):
+class StoredTrial(NamedTuple):
     """A trial as it was stored: its row, and the rows of its records and outputs less the trial's id."""
 
     id: str
@@ -62,20 +62,20 @@ def set_aside(path: Path) -> Path | None:
 
     None where there is nothing to keep. Raises StoreError where it isn't ours or is of a newer schema.
     """
-    kept.settle(path)
-    if not path.exists() and not kept.log(path).exists():
+    files.settle(path)
+    if not path.exists() and not files.log(path).exists():
         return None
     try:
         Store(path, reading=True).close()
-        if kept.log(path).exists():
+        if files.log(path).exists():
             _fold(path)
-        return kept.move(path, "old")
+        return files.move(path, "old")
     except Empty:
         return None
     except Damaged:
-        aside = kept.keep(path, "damaged")
+        aside = files.keep(path, "damaged")
         path.unlink(missing_ok=True)  # before its log, without which it might be read
-        kept.settle(path)
+        files.settle(path)
         return aside
 
 
@@ -107,9 +107,9 @@ def _mend(path: Path, error: Damaged) -> str:
     """
     with sqlite_errors.explained(path), schema.new_file(path) as target:
         there, carried = _carry(path, target)
-    aside = kept.keep(path, "damaged")
-    kept.swap_in(kept.new_name(path), path)
-    kept.settle(path)
+    aside = files.keep(path, "damaged")
+    files.swap_in(files.new_name(path), path)
+    files.settle(path)
     lost = f"{carried:,} of {there:,} trials in it are whole and carried over" if there else "no trial in it"
     return (
         f"warning: results file {path} was damaged: {error.found}; it is kept as {aside};"
@@ -134,7 +134,7 @@ def _carry(source: Path, target: sqlite3.Connection) -> tuple[int, int]:
     return len(found), carried
 
 
-def write(target: sqlite3.Connection, trial: Kept) -> None:
+def write(target: sqlite3.Connection, trial: StoredTrial) -> None:
     """Store a trial in a file that lacks it."""
     schema.put(target, "trial", [trial[:7]])
     schema.put_records(target, trial.id, trial.records)
@@ -152,7 +152,7 @@ def copied(path: Path) -> Iterator[sqlite3.Connection]:
     """Open a copy of any database, so that the file and its write-ahead log stay as they are."""
     with TemporaryDirectory(prefix="posterior-bench-") as folder:
         copy = Path(folder) / path.name
-        for old, new in ((path, copy), (kept.log(path), kept.log(copy))):
+        for old, new in ((path, copy), (files.log(path), files.log(copy))):
             if old.is_file():
                 shutil.copyfile(old, new)
         with closing(sqlite3.connect(copy, isolation_level=None)) as db:
@@ -180,7 +180,7 @@ def rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
                 yield tuple(row)
 
 
-def whole(db: sqlite3.Connection, id: str) -> Kept:
+def whole(db: sqlite3.Connection, id: str) -> StoredTrial:
     """Return a trial whose every row has the right checksum; raises NotWhole."""
     try:
         query = f"SELECT {', '.join(schema.COLUMNS['trial'])}, checksum FROM trial WHERE id = ?"
@@ -201,4 +201,4 @@ def whole(db: sqlite3.Connection, id: str) -> Kept:
             outputs[table] = [output[:2] for output in each]
     except (sqlite3.Error, TypeError, AttributeError, OverflowError) as error:
         raise NotWhole(f"it can't be read: {error}") from None
-    return Kept._make((*row, records, outputs))
+    return StoredTrial._make((*row, records, outputs))

@@ -10,7 +10,7 @@ from benchmarks import registry
 from benchmarks.errors import UnknownName, hint
 from reports.results import Results
 from runner.results import frames
-from runner.run import RunError, read_manifest
+from runner.run_folder import RunError, read_manifest, results_file
 from runner.store import FILE, Store
 
 RUNS = Path("runs")
@@ -30,9 +30,7 @@ def opened(folder: Path) -> Finished:
 
     Raises RunError where the folder holds no run, StoreError where its results file can't be read.
     """
-    if not (folder / FILE).is_file():
-        raise RunError(f"folder {folder}: expected a run with {FILE}, found none")
-    with Store(folder / FILE, reading=True) as store:
+    with Store(results_file(folder), reading=True) as store:
         return Finished(folder, frames.numbers(store, read_manifest(folder)), frames.examples(store))
 
 

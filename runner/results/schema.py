@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.errors import Refused
-from runner.results import checksum, kept
+from runner.results import checksum, files
 
 APPLICATION_ID = 0x50425243  # "PBRC", in the file's header: tells ours from other SQLite files
 SCHEMA_VERSION = 4
@@ -219,8 +219,8 @@ def migrate(path: Path, db: sqlite3.Connection, old: int) -> Path:
         raise Damaged(path, found)
     with closing(db), new_file(path) as target:
         _fill(db, old, target)
-    aside = kept.keep(path, f"schema-{old}")
-    kept.swap_in(kept.new_name(path), path)
+    aside = files.keep(path, f"schema-{old}")
+    files.swap_in(files.new_name(path), path)
     return aside
 
 
@@ -233,14 +233,14 @@ def fold(path: Path, db: sqlite3.Connection) -> None:
 
 @contextmanager
 def new_file(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a transaction on a new file beside another, for `kept.swap_in`; where it fails, none is left."""
+    """Give a transaction on a new file beside another, for `files.swap_in`; where it fails, none is left."""
     try:
-        with closing(sqlite3.connect(kept.new(path), isolation_level=None)) as db:
+        with closing(sqlite3.connect(files.new(path), isolation_level=None)) as db:
             create(db)
             with all_or_nothing(db):
                 yield db
     except BaseException:
-        kept.new(path)
+        files.new(path)
         raise
 
 

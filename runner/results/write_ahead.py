@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import numpy as np
 
-Numbers: TypeAlias = np.ndarray[Any, Any]
+from benchmarks.task import Array
 
 # See the section on the write-ahead log in SQLite's description of its file format.
 MAGIC = 0x377F0682  # with bit 0 for checksums of big-endian words
@@ -66,7 +65,7 @@ def _damage(data: bytes) -> str:
     )
 
 
-def _sums(words: Numbers, before: Numbers) -> Numbers:
+def _sums(words: Array, before: Array) -> Array:
     """Return the checksums (n, 2) of rows of words (n, w), each continued from another (n, 2) before it.
 
     SQLite adds each word to the sum of the last two results, so that a word counts with a Fibonacci number.
@@ -78,5 +77,5 @@ def _sums(words: Numbers, before: Numbers) -> Numbers:
     of = np.array(numbers, np.uint32)
     weights = np.stack([of[:count], of[1 : count + 1]], axis=1)[::-1]
     start = np.stack([of[count - 1 : count + 1], of[count:]])
-    sums: Numbers = words.astype(np.uint32) @ weights + before @ start
+    sums: Array = words.astype(np.uint32) @ weights + before @ start
     return sums

@@ -1,4 +1,4 @@
 """How the networks of a stack learn: their batches, the lifted step, its compiled program, and checkpoints.
 
-Which trials make a stack is in `runner.stacks`; `runner.engine` trains one; `runner.scoring` measures it.
+Which trials make a stack is in `runner.stacks`, the loop in `runner.engine`; `runner.run_stack` calls both.
 """

@@ -6,7 +6,6 @@ Arrays by safetensors, everything else as JSON in its header: nothing that is in
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import json
 import os
@@ -26,6 +25,7 @@ from safetensors.numpy import save
 from benchmarks.errors import in_one_line
 from benchmarks.task import Array
 from runner import provenance
+from runner.results import files
 from runner.stacks import Stack
 
 FOLDER = "checkpoints"  # in a run's folder
@@ -34,6 +34,7 @@ OLD, STALE = 7 * 86_400, 3_600  # seconds after which a checkpoint, and one that
 SUFFIX, PART = ".safetensors", ".part"
 OURS = re.compile(rf"[0-9a-f]{{32}}({re.escape(SUFFIX)}|-\w+{re.escape(PART)})")
 FORMAT = 1
+SHARED = "protocol", "batch", "pool", "steps", "mode", "device"  # of two stacks that share a checkpoint
 # Names that files have for types.
 TYPES = {
     "F64": "float64", "F32": "float32", "F16": "float16", "I64": "int64", "I32": "int32", "I16": "int16",
@@ -48,32 +49,23 @@ class Unusable(ValueError):
 
 
 @dataclass(frozen=True)
-class _Identity:
-    """What two stacks have to share to go on from one checkpoint; trials: the ids of rows, and budgets."""
+class _Whose:
+    """Of what a checkpoint's header says of its stack, what a plan asks: ids of rows with budgets, device."""
 
     trials: tuple[tuple[tuple[str, ...], tuple[int, ...]], ...]
-    protocol: str
-    batch: int
-    pool: int | None
-    steps: int
-    mode: str
     device: str
-    format: int = FORMAT
 
     @property
     def ids(self) -> tuple[str, ...]:
         """The trials' ids, in the stack's order."""
         return tuple(rows[0] for rows, _ in self.trials)
 
-    @property
-    def text(self) -> str:
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
 
-
-def _identity(stack: Stack) -> _Identity:
-    trials = tuple((tuple(row.id for row in trial.rows), tuple(trial.budgets)) for trial in stack.trials)
-    shared = ("protocol", "batch", "pool", "steps", "mode", "device")
-    return _Identity(trials, **{name: getattr(stack, name) for name in shared})
+def _identity(stack: Stack) -> str:
+    """Return as JSON what two stacks have to share to go on from one checkpoint."""
+    trials = [([row.id for row in trial.rows], trial.budgets) for trial in stack.trials]
+    shared = {name: getattr(stack, name) for name in SHARED}
+    return json.dumps({"trials": trials, **shared, "format": FORMAT}, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -116,7 +108,7 @@ class Checkpoint:
         try:
             state, arrays = content()
             about = {
-                "stack": self._identity.text,
+                "stack": self._identity,
                 "environment": json.dumps(provenance.environment(self._device), sort_keys=True),
                 "state": json.dumps(state),
             }
@@ -146,7 +138,7 @@ class Checkpoint:
                 name: (TYPES.get(each.get_dtype(), each.get_dtype()), tuple(each.get_shape()))
                 for name, each in slices.items()
             }
-        if about.get("stack") != self._identity.text:
+        if about.get("stack") != self._identity:
             raise Unusable("expected one of this stack, found another's")
         environment = provenance.environment(self._device)
         theirs = json.loads(about["environment"])
@@ -168,7 +160,7 @@ class Checkpoint:
 
 def _path(stack: Stack) -> Path:
     """Return where a stack's checkpoint is; by what it is alone, so that any machine finds it."""
-    name = hashlib.sha256(_identity(stack).text.encode()).hexdigest()[:32]
+    name = hashlib.sha256(_identity(stack).encode()).hexdigest()[:32]
     return Path(stack.checkpoints) / f"{name}{SUFFIX}"
 
 
@@ -186,18 +178,11 @@ def _replace(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(number, "wb") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(aside).replace(path)
+        files.swap_in(Path(aside), path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(aside).unlink()
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 # --- what the process that plans a run does with them ----------------------------------------------------
@@ -205,7 +190,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 def found(folder: Path, device: str) -> list[tuple[str, ...]]:
     """Return the ids of trials that have a checkpoint together, in the order of their stack."""
-    return [identity.ids for _, identity in _identities(folder) if identity.device in (device, "cpu")]
+    return [whose.ids for _, whose in _owners(folder) if whose.device in (device, "cpu")]
 
 
 def prepare(folder: Path, done: Mapping[str, set[int]], *, fresh: bool) -> None:
@@ -221,8 +206,8 @@ def prepare(folder: Path, done: Mapping[str, set[int]], *, fresh: bool) -> None:
         age = {path: now - path.stat().st_mtime for path in ours}
         over = {path for path in ours if path.suffix == SUFFIX and (fresh or age[path] > OLD)}
         over |= {path for path in ours if path.suffix == PART and age[path] > STALE}
-        for path, identity in _identities(folder):
-            if any(done.get(rows[0], set()).issuperset(budgets) for rows, budgets in identity.trials):
+        for path, whose in _owners(folder):
+            if any(done.get(rows[0], set()).issuperset(budgets) for rows, budgets in whose.trials):
                 over.add(path)
         for path in over:
             path.unlink(missing_ok=True)
@@ -243,12 +228,12 @@ def tidy(folder: Path) -> None:
         folder.rmdir()
 
 
-def _identities(folder: Path) -> Iterator[tuple[Path, _Identity]]:
+def _owners(folder: Path) -> Iterator[tuple[Path, _Whose]]:
     """Yield the checkpoints in a folder with whose they are, from their headers alone."""
     for path in sorted(folder.glob(f"*{SUFFIX}")):
         try:
             with safe_open(path, framework="numpy") as file:
-                identity = TypeAdapter(_Identity).validate_json((file.metadata() or {})["stack"])
+                whose = TypeAdapter(_Whose).validate_json((file.metadata() or {})["stack"])
         except Exception:
             continue
-        yield path, identity
+        yield path, whose

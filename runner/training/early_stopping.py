@@ -9,14 +9,15 @@ from torch import Tensor, nn
 
 from benchmarks.architecture import Recipe
 from benchmarks.architectures.losses import loss as loss_of
-from runner.engine import Snapshot, Tensors, Training, outputs
+from runner.engine import Snapshot, Training, outputs
+from runner.training.modules import Tensors
 
 CHECK_EVERY = 20  # steps between looks at the held-out loss, or a tenth of the steps so far if that is more
 LEAST_STEPS = 500  # before a network may stop early
 
 
 @dataclass
-class Kept:
+class ScoredState:
     """The state of one network that is scored, and what is known of its training.
 
     step: that it is from; seconds of training; diverged: the step at which its loss stopped being finite, 0
@@ -37,8 +38,8 @@ def best_states(
     module: nn.Module,
     held_out: Sequence[tuple[Tensor, Tensor]],
     steps: int,
-    kept: list[Kept] | None = None,
-) -> list[Kept]:
+    kept: list[ScoredState] | None = None,
+) -> list[ScoredState]:
     """Train an eager stack and return for each network its state with the least held-out loss.
 
     module: from `evaluated`; held_out: of each network its x (n, d) and targets; steps: the most; kept: what
@@ -47,7 +48,7 @@ def best_states(
     end. The loss is the recipe's own. A network that has stopped no longer changes.
     """
     criterion = loss_of(recipe)
-    kept = [Kept() for _ in held_out] if kept is None else kept
+    kept = [ScoredState() for _ in held_out] if kept is None else kept
     for step in checks(steps):
         if step <= training.step:
             continue
@@ -67,7 +68,7 @@ def best_states(
 
 
 def _goes_on(
-    kept: Kept,
+    kept: ScoredState,
     snapshot: Snapshot,
     place: int,
     criterion: Callable[[Tensor, Tensor], Tensor],

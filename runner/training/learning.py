@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -16,19 +15,19 @@ from benchmarks.architectures import calibrators
 from benchmarks.task import Array
 from runner.engine import Training, evaluated
 from runner.plan import Trial
-from runner.records import Rows, Scoring, joined
+from runner.records import Rows
+from runner.run_stack import Progress
+from runner.scoring import Scoring, joined
 from runner.stacks import Stack
 from runner.training.batches import Batches, Passes, Source, of_stream
 from runner.training.checkpoint import Checkpoint
 from runner.training.compute import work
 from runner.training.data import Targets, TrainingSet
 from runner.training.dropout import fed
-from runner.training.early_stopping import Kept, best_states
+from runner.training.early_stopping import ScoredState, best_states
 from runner.training.modules import Liftable, build, examined, parameter_count
 from runner.training.predictor import Member, Predictor
 from runner.training.resume import Part, restore, to_save
-
-Progress: TypeAlias = Callable[[float], None]
 
 
 @dataclass(frozen=True)
@@ -138,7 +137,7 @@ def _part(job: Job, part: Sequence[tuple[Member, Source]]) -> Part:
         liftable=job.liftable,
         noise=batches.noise,
     )
-    return Part(group, batches, training, [Kept() for _ in group if stack.protocol == "dataset"])
+    return Part(group, batches, training, [ScoredState() for _ in group if stack.protocol == "dataset"])
 
 
 def _begin(job: Job) -> None:
@@ -166,14 +165,14 @@ def _train_on_stream(job: Job) -> None:
     examples = {member.trial: source for part in job.parts for member, source in part.sources}
     predictor = Predictor(job.network, stack.device)
     for budget in [budget for budget in stack.trials[0].budgets if budget not in job.rows[0].budgets]:
-        kept: dict[tuple[int, int], Kept] = {}
+        kept: dict[tuple[int, int], ScoredState] = {}
         for part in job.parts:
             part.training.advance(budget // stack.batch)
             snapshot = part.training.snapshot()
             for at, member in enumerate(part.group):
                 diverged = int(snapshot.diverged[at])
                 state = None if diverged else snapshot.state(at)
-                kept[member.key] = Kept(state, snapshot.step, snapshot.seconds, diverged)
+                kept[member.key] = ScoredState(state, snapshot.step, snapshot.seconds, diverged)
         for place in range(len(stack.trials)):
             parts = [(member, kept[member.key]) for member in job.of(place)]
             measured = {"distinct_examples": examples[place].distinct(budget)}
@@ -187,7 +186,7 @@ def _train_on_stream(job: Job) -> None:
 def _train_on_sets(job: Job) -> None:
     stack = job.stack
     held_out = [_held_out(job, trial, each) for trial, each in zip(stack.trials, job.sets, strict=True)]
-    kept: dict[tuple[int, int], Kept] = {}
+    kept: dict[tuple[int, int], ScoredState] = {}
     for part in job.parts:
         if not part.finished:
             module = evaluated(part.group[0].module)
@@ -219,7 +218,7 @@ def _record(
     job: Job,
     place: int,
     budget: int,
-    parts: Sequence[tuple[Member, Kept]],
+    parts: Sequence[tuple[Member, ScoredState]],
     predictor: Predictor,
     measured: Mapping[str, float],
     held_out: tuple[Array, Array] | None = None,

@@ -17,9 +17,9 @@ from benchmarks.layout import by_class
 from benchmarks.task import Array
 from runner.engine import evaluated, outputs
 from runner.plan import Trial
-from runner.records import batches, evaluation_of
+from runner.scoring import batches, evaluation_of
 from runner.training.dropout import Masks
-from runner.training.early_stopping import Kept
+from runner.training.early_stopping import ScoredState
 from runner.training.modules import noise
 
 
@@ -52,12 +52,12 @@ class Predictor:
             self._inputs[task] = [x.to(self._device) for x in parts]
         return self._inputs[task]
 
-    def log_q(self, trial: Trial, parts: Sequence[tuple[Member, Kept]], x: Tensor) -> Array:
+    def log_q(self, trial: Trial, parts: Sequence[tuple[Member, ScoredState]], x: Tensor) -> Array:
         """Return the members' mean probability, as log q (n, k)."""
         found = (each for member, kept in parts for each in self._outputs(trial, member, kept, x))
         return mean_log_q(log_q_of(self._network.recipe, each) for each in found)
 
-    def _outputs(self, trial: Trial, member: Member, kept: Kept, x: Tensor) -> Iterator[Array]:
+    def _outputs(self, trial: Trial, member: Member, kept: ScoredState, x: Tensor) -> Iterator[Array]:
         assert kept.state is not None
         if member.key not in self._scored:
             self._scored[member.key] = evaluated(member.module)

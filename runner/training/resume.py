@@ -17,7 +17,7 @@ from runner.stacks import Stack
 from runner.training import saved_results
 from runner.training.batches import Batches, Source
 from runner.training.checkpoint import Content, Kinds, Saved, Unusable
-from runner.training.early_stopping import Kept
+from runner.training.early_stopping import ScoredState
 from runner.training.predictor import Member
 
 
@@ -31,7 +31,7 @@ class Part:
     group: Sequence[Member]
     batches: Batches
     training: Training
-    kept: list[Kept] = field(default_factory=list)
+    kept: list[ScoredState] = field(default_factory=list)
     finished: bool = False
 
     @property
@@ -41,8 +41,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """A `Kept` as plain data; there: whether it has a state, which stands among the arrays."""
+class _SavedState:
+    """A `ScoredState` as plain data; there: whether it has a state, which stands among the arrays."""
 
     step: int
     seconds: float
@@ -62,7 +62,7 @@ class _Part:
     seconds: float
     generators: list[dict[str, Any]]
     finished: bool
-    kept: list[_Kept]
+    kept: list[_SavedState]
 
 
 def to_save(parts: Sequence[Part], rows: Sequence[Rows]) -> Content:
@@ -83,7 +83,8 @@ def to_save(parts: Sequence[Part], rows: Sequence[Rows]) -> Content:
 def _said(number: int, part: Part) -> _Part:
     training = part.training
     kept = [
-        _Kept(e.step, e.seconds, e.diverged, e.held_out, e.stopped, e.state is not None) for e in part.kept
+        _SavedState(e.step, e.seconds, e.diverged, e.held_out, e.stopped, e.state is not None)
+        for e in part.kept
     ]
     if part.finished:
         return _Part(number, list(range(len(part.group))), 0, 0.0, [], True, kept)

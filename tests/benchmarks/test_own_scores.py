@@ -12,7 +12,7 @@ from benchmarks.metrics import score as scores
 from benchmarks.own_scores import ModelError, score
 from benchmarks.task import log_posterior, training_data
 from runner import plan
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from suites.suite import load, narrow
 

@@ -9,7 +9,7 @@ from benchmarks.architecture import Recipe
 from benchmarks.task import log_posterior, train_log_posterior, training_data
 from benchmarks.tasks.discrete import BinaryTrees
 from runner import plan
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from runner.training.data import Targets
 from suites.suite import SuiteError, load, narrow

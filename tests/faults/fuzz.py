@@ -204,7 +204,7 @@ def manifest(data):
     import hostile_run
 
     from reports.publishing.editions import started
-    from runner.run import read_manifest
+    from runner.run_folder import read_manifest
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "manifest.json").write_bytes(data)

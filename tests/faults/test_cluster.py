@@ -19,10 +19,10 @@ from distributed import Client
 
 from benchmarks import registry, shipping
 from runner import plan, stacks
-from runner.execution import crew as crews
+from runner.execution import cluster_executor as executors
 from runner.execution.cluster import connected, size
-from runner.execution.crew import ClusterError
-from runner.execution.work import work
+from runner.execution.cluster_executor import ClusterError
+from runner.execution.one_stack import on_one_thread
 from runner.executors import Died, Done, TimedOut
 from runner.store import FILE, Store
 from runner.training.modules import parameter_count
@@ -107,7 +107,7 @@ def numbers(results):
 
 
 def in_this_process(todo):
-    return {ticket: Done(*work(stack, lambda _: None)) for ticket, stack in enumerate(todo)}
+    return {ticket: Done(*on_one_thread(stack, lambda _: None)) for ticket, stack in enumerate(todo)}
 
 
 def same(found, expected):
@@ -235,7 +235,7 @@ def version(name, found=metadata.version):
 metadata.version = version
 """
 ENGINE = """
-from runner.execution import crew as crews
+from runner.execution import cluster_executor
 from runner import plan, stacks
 plan.ENGINE_VERSION = 99
 """
@@ -424,7 +424,7 @@ def test_a_stack_that_kills_its_workers_is_told_from_the_others(empty, notes):
         found = finished(executor, todo)
     assert isinstance(found.pop(0), Died)
     assert all(isinstance(ending, Done) for ending in found.values())
-    assert len(list(notes.iterdir())) == crews.LOSSES
+    assert len(list(notes.iterdir())) == executors.LOSSES
 
 
 @pytest.mark.long

@@ -128,6 +128,17 @@ def test_a_task_that_was_planned_with_another_law_fails_and_is_tried_again(tmp_p
     assert "has its file changed since the run began?" in records[0].reason and name in records[0].reason
 
 
+def test_what_is_sent_to_a_cluster_is_what_was_planned(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    path = tmp_path / "coin_to_send.py"
+    path.write_text(COIN)
+    name = f"{path}:Coin"
+    planned = shipping.planned([name], [])
+    path.write_text(COIN.replace(" = 0.5", " = 0.9"))
+    assert b" = 0.9" in shipping.packed([name], []).files[0][1]
+    assert shipping.packed([name], [], planned) == planned
+
+
 def test_a_file_that_is_edited_while_a_run_is_planned_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [*sys.path])
     path = tmp_path / "coin_while_planned.py"

@@ -15,8 +15,9 @@ from benchmarks import registry
 from benchmarks.errors import LONGEST_LINE, Refused, UnknownName, one_line
 from benchmarks.task import TaskError
 from runner.plan import Trial
+from runner.progress import say
 from runner.records import TrialResult
-from runner.run import RunError, read_manifest, say
+from runner.run_folder import RunError, read_manifest
 from suites.files import MOST_BYTES
 from suites.suite import SuiteError, read
 

@@ -21,7 +21,7 @@ from synthetic import write_run
 from runner.cli import cli
 from runner.plan import Trial
 from runner.records import Record, TrialResult
-from runner.results import damage, frames, kept, schema, sqlite_errors
+from runner.results import damage, files, frames, schema, sqlite_errors
 from runner.store import FILE, Damaged, Empty, Store, StoreError
 
 GRID = {
@@ -315,23 +315,23 @@ def killed(path, tmp_path):
     with Store(path) as store:
         for id, spec in ADDED.items():
             store.add([result(0, id, spec, tv=0.5)], {})
-        for each in (path, kept.log(path)):
+        for each in (path, files.log(path)):
             shutil.copyfile(each, left.with_name(each.name))
     return left
 
 
 def test_no_flipped_bit_of_the_log_loses_a_trial_without_a_word(killed):
-    base, log = killed.read_bytes(), kept.log(killed).read_bytes()
+    base, log = killed.read_bytes(), files.log(killed).read_bytes()
     places = [*range(0, 32, 3), *np.random.default_rng(0).integers(32, len(log), 30)]
     for place in places:
         torn = bytearray(log)
         torn[place] ^= 1 << place % 8
         killed.write_bytes(base)
-        kept.log(killed).write_bytes(torn)
+        files.log(killed).write_bytes(torn)
         with pytest.raises(Damaged, match="write-ahead log"):
             trials(killed)
     said, frame = [], 32 + 5 * (24 + 4096)
-    kept.log(killed).write_bytes(log[:frame] + b"\1" + log[frame + 1 :])
+    files.log(killed).write_bytes(log[:frame] + b"\1" + log[frame + 1 :])
     torn = content(killed.parent)
     with damage.opened(killed, said.append) as store:
         carried = set(store.done())
@@ -348,10 +348,10 @@ def trials_of(data, path):
 
 
 def test_a_log_that_ends_anywhere_is_no_damage(killed):
-    log, before = kept.log(killed).read_bytes(), trials_of(killed.read_bytes(), killed)
+    log, before = files.log(killed).read_bytes(), trials_of(killed.read_bytes(), killed)
     counts = []
     for size in (40, 1_000, *range(5_000, len(log), 8_000), len(log)):
-        kept.log(killed).write_bytes(log[:size])
+        files.log(killed).write_bytes(log[:size])
         counts.append(len(trials(killed) - before))
     assert counts == sorted(counts) and (counts[0], counts[-1]) == (0, 10)
 
@@ -363,14 +363,14 @@ def test_a_log_that_was_begun_anew_is_no_damage(killed):
         store.add([result(11, "later", tv=0.5)], {})
         assert "later" in trials(killed)
         copy = killed.with_name("copy.db")
-        for old, new in ((killed, copy), (kept.log(killed), kept.log(copy))):
+        for old, new in ((killed, copy), (files.log(killed), files.log(copy))):
             shutil.copyfile(old, new)
         assert len(trials(copy)) == 4 + 11
 
 
 def test_a_foreign_file_with_a_damaged_log_is_left_alone(path):
     photos(path)
-    kept.log(path).write_bytes(b"\1" * 9000)
+    files.log(path).write_bytes(b"\1" * 9000)
     before = content(path.parent)
     with pytest.raises(StoreError, match="expected a file of posterior-bench"):
         damage.opened(path, print)
@@ -399,9 +399,9 @@ def log_whole(path):
 
 
 def log_torn(path):
-    log = bytearray(kept.log(path).read_bytes())
+    log = bytearray(files.log(path).read_bytes())
     log[len(log) // 2] ^= 4
-    kept.log(path).write_bytes(log)
+    files.log(path).write_bytes(log)
 
 
 def page_torn(path):
@@ -499,7 +499,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from runner import store
-from runner.results import kept, schema
+from runner.results import files, schema
 
 def dies(module, name, count):
     real, calls = getattr(module, name), []
@@ -510,11 +510,11 @@ def dies(module, name, count):
         return real(*args, **options)
     setattr(module, name, call)
 
-dies({"os": os, "schema": schema, "kept": kept}[sys.argv[2]], sys.argv[3], int(sys.argv[4]))
+dies({"os": os, "schema": schema, "files": files}[sys.argv[2]], sys.argv[3], int(sys.argv[4]))
 store.Store(Path(sys.argv[1])).close()
 """
-MOMENTS = [("schema", "put", 4), ("schema", "_sum", 2), ("kept", "keep", 1), ("kept", "swap_in", 1)]
-MOMENTS += [("os", "replace", 1), ("kept", "sync", 2)]
+MOMENTS = [("schema", "put", 4), ("schema", "_sum", 2), ("files", "keep", 1), ("files", "swap_in", 1)]
+MOMENTS += [("os", "replace", 1), ("files", "sync", 2)]
 
 
 @pytest.mark.parametrize("moment", MOMENTS, ids=lambda moment: f"{moment[1]}-{moment[2]}")
@@ -663,7 +663,7 @@ def test_a_crashed_run_in_a_folder_that_may_only_be_read(small_disk, path):
     """Its last trials are in the write-ahead log alone, and SQLite could not fold that in."""
     with Store(path) as store:
         store.add([result(tv=0.5)], {})
-        for each in (path, kept.log(path)):
+        for each in (path, files.log(path)):
             shutil.copyfile(each, small_disk / each.name)
     subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
     assert "a" in trials(small_disk / FILE)

@@ -10,7 +10,8 @@ import numpy as np
 from runner import plan
 from runner.describe import describe
 from runner.plan import Trial
-from runner.records import Record, TrialResult, evaluation_of, points
+from runner.records import Record, Rows, TrialResult
+from runner.scoring import evaluation_of, points, score
 from runner.store import FILE, Store
 from suites.suite import load
 
@@ -58,14 +59,13 @@ def _result(trial: Trial, place: int) -> TrialResult:
 @functools.cache
 def _scored(task: str) -> TrialResult:
     """A wrong model's result at budget 0: records of an information gap of 1, and exact outputs."""
-    evaluation = evaluation_of(task)
     exact = plan.registry.task(task)
-    log_joint = exact.log_joint(points(evaluation))
+    log_joint = exact.log_joint(points(evaluation_of(task)))
     log_p = log_joint - np.logaddexp.reduce(log_joint, axis=1, keepdims=True)
     trial = Trial(task, "synthetic", 0, "", "", (0,))
     wrong, right = TrialResult(trial), TrialResult(trial)
-    wrong.add(0, evaluation, _normalised(0.5 * np.maximum(log_p, -50)))
-    right.add(0, evaluation, np.maximum(log_p, -50))
+    score(Rows(wrong, None), 0, _normalised(0.5 * np.maximum(log_p, -50)))
+    score(Rows(right, None), 0, np.maximum(log_p, -50))
     unit = next(each.value for each in wrong.records if each.metric == "information_gap")
     records = [replace(each, value=each.value / unit, error=each.error / unit) for each in wrong.records]
     return TrialResult(trial, records, right.curves, right.predictions)

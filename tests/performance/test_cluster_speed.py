@@ -12,7 +12,7 @@ from synthetic import _result
 
 from runner import plan
 from runner.execution.cluster import _client
-from runner.execution.on_worker import Call
+from runner.execution.cluster_worker import Call
 from runner.store import FILE, Store
 from suites.suite import load
 

@@ -56,8 +56,8 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, figur
     Training is what the networks' training seconds add up to, and the fits of oracle-mle; the rest is the
     whole but for that, whatever it is. What is known of the rest is said beside it.
     """
-    from runner import records
     from runner import run as running
+    from runner import scoring
     from runner.store import Store
     from runner.training import predictor
 
@@ -71,9 +71,9 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, figur
     monkeypatch.setitem(registry.ARCHITECTURES, "oracle-mle", dataclasses.replace(fitted, fit=fits.fit))
     timed(monkeypatch, spent, engine.Training, "_load", "sampling")
     timed(monkeypatch, spent, Examples, "seen", "sampling")
-    timed(monkeypatch, spent, records, "evaluate", "posteriors")
+    timed(monkeypatch, spent, scoring, "evaluate", "posteriors")
     timed(monkeypatch, spent, predictor.Predictor, "log_q", "evaluation")
-    timed(monkeypatch, spent, records, "_score", "scoring")
+    timed(monkeypatch, spent, scoring, "_score", "scoring")
     timed(monkeypatch, spent, Store, "add", "storing")
     timed(monkeypatch, spent, running, "report", "report")
     options = running.Options("compiled", "cpu", 1, tmp_path / "run")
@@ -91,12 +91,12 @@ def test_everything_but_training_is_a_small_share_of_a_full_run(benchmark, figur
 
 def test_sampling_and_exact_posteriors_are_a_small_share_in_many_dimensions(benchmark, tmp_path, monkeypatch):
     """Drawing examples and exact posteriors on gauss-full-d32, all networks of `dimensions`, one process."""
-    from runner import records
     from runner import run as running
+    from runner import scoring
 
     spent = {}
     timed(monkeypatch, spent, Examples, "take", "sampling")
-    timed(monkeypatch, spent, records, "evaluate", "posteriors")
+    timed(monkeypatch, spent, scoring, "evaluate", "posteriors")
     suite = narrow(load("dimensions"), tasks=["gauss-full-d32"])
     suite = suite.model_copy(update={"reference": ["oracle", "prior"]})
     options = running.Options("eager", "cpu", 1, tmp_path / "run")

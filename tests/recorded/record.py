@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 
 from runner import plan
-from runner.execution.work import work
+from runner.execution.one_stack import on_one_thread
 from runner.run import Options, stacks_of
 from suites.suite import load
 
@@ -30,7 +30,7 @@ def ran(name: str) -> tuple[pd.DataFrame, dict[str, str]]:
     """Run a suite without storing anything; returns its records and what their bits follow from."""
     suite = load(str(HERE / f"{name}.toml"))
     stacks = stacks_of(suite, plan.plan(suite, "eager"), Options("eager", "cpu", 1, HERE / "nowhere"))
-    done = [work(stack, lambda _: None) for stack in stacks]
+    done = [on_one_thread(stack, lambda _: None) for stack in stacks]
     rows = [
         {"id": trial.id, **{key: getattr(trial, key) for key in ("task", "architecture", "seed")}}
         | {key: getattr(each, key) for key in ("budget", "metric", "region", "status", "value")}

@@ -7,10 +7,12 @@ import time
 import pytest
 
 from benchmarks import registry
-from runner import cost, forecast, plan
-from runner.cost import Known, Speeds, Work
+from runner import cost, plan, speeds
+from runner.commands import dry_run
+from runner.cost import Known, Work
 from runner.records import Record, TrialResult
 from runner.run import Options
+from runner.speeds import Speeds
 from runner.stacks import STACK_SIZE, stacked
 from runner.store import FILE, Store
 from runner.training.early_stopping import checks
@@ -175,9 +177,9 @@ def test_budgets_above_an_estimators_most_are_skipped():
 
 
 def test_a_calibration_is_short_and_plausible():
-    cost.calibrated([])  # the first imports the compiler's package
+    speeds.calibrated([])  # the first imports the compiler's package
     start = time.process_time()
-    found = cost.calibrated(["gauss-nested", "xor-2d"])
+    found = speeds.calibrated(["gauss-nested", "xor-2d"])
     assert time.process_time() - start < 3
     assert 1e9 < found.products < 1e12 and 1e8 < found.fused < 1e11
     assert 1e7 < found.eager < found.fused and 1e-6 < found.operation < 1e-3
@@ -187,11 +189,11 @@ def test_a_calibration_is_short_and_plausible():
 
 @pytest.fixture
 def calibrated(monkeypatch):
-    monkeypatch.setattr(cost, "calibrated", lambda tasks: SPEEDS)
+    monkeypatch.setattr(speeds, "calibrated", lambda tasks: SPEEDS)
 
 
 def told(suite, path, mode="eager", jobs=2, **more):
-    return forecast.dry_run(suite, Options(mode, "cpu", jobs, path / "run", **more)).splitlines()
+    return dry_run.dry_run(suite, Options(mode, "cpu", jobs, path / "run", **more)).splitlines()
 
 
 def test_a_dry_run_tells_stacks_steps_and_seconds(tmp_path, calibrated):

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks.architectures.estimators import ESTIMATORS
 from runner import plan
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from suites.suite import load, narrow
 

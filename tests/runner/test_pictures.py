@@ -9,10 +9,10 @@ from benchmarks import registry
 from benchmarks.architectures import fitting
 from benchmarks.evaluation import evaluate
 from benchmarks.task import log_density, log_posterior, training_data
-from runner import pictures, plan, records
+from runner import pictures, plan, scoring
 from runner.pictures import boundary, components, drawing
-from runner.records import evaluation_of, predicted, representatives_of
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
+from runner.scoring import evaluation_of, predicted, representatives_of
 from runner.stacks import stacked
 from suites.suite import load, narrow
 
@@ -91,7 +91,7 @@ def test_the_sparse_region_of_a_normal_density_begins_where_one_percent_is_left(
     task = Normal(features=features)
     expected = -(edge**2) / 2 - features / 2 * np.log(2 * np.pi)
     assert boundary(task, evaluate(task)) == pytest.approx(expected, abs=0.005)
-    for module in (pictures, records):
+    for module in (pictures, scoring):
         monkeypatch.setattr(module.registry, "task", lambda _: task)
     evaluation_of.cache_clear()
     found = drawing("standard-normal")
@@ -168,7 +168,7 @@ def test_what_is_scored_is_predicted_without_the_grid_beside_it():
 @pytest.mark.parametrize("name", ["mlp-16x16", "mlp-16x16+mc-dropout(0.1, 3)"])
 def test_no_score_depends_on_the_grid_and_neither_do_outputs(monkeypatch, name):
     (whole,) = trials_of(name, "moons-2d", "smoke")
-    monkeypatch.setattr(records, "SIDE", 14)  # 39 steps are three times 13: each third place of the grid
+    monkeypatch.setattr(scoring, "SIDE", 14)  # 39 steps are three times 13: each third place of the grid
     (few,) = trials_of(name, "moons-2d", "smoke")
     timed = "training_seconds"
     assert [r for r in whole.records if r.metric != timed] == [r for r in few.records if r.metric != timed]

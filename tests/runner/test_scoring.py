@@ -17,8 +17,9 @@ from reports.derived import efficiency
 from runner import cli, plan
 from runner import run as running
 from runner.plan import Trial
-from runner.records import CURVE_POINTS, Rows, Scoring, TrialResult, evaluation_of, points
-from runner.scoring import run_stack
+from runner.records import Rows, TrialResult
+from runner.run_stack import run_stack
+from runner.scoring import CURVE_POINTS, Scoring, evaluation_of, points, score
 from runner.stacks import stacked
 from runner.training.data import Examples
 from suites.suite import load, narrow
@@ -178,7 +179,7 @@ def test_trials_that_are_scored_together_have_the_records_that_they_have_alone()
         scoring.add(row, 64, log_q, **measured)
     scoring.finish()
     for row, log_q, measured in rows[False]:
-        row.add(64, log_q, **measured)
+        score(row, 64, log_q, **measured)
     for (together, *_), (alone, *_) in zip(*rows.values(), strict=True):
         for found, expected in zip(together.all, alone.all, strict=True):
             assert len(found.records) == (1 if expected.status == "failed" else len(expected.records)) > 0

@@ -6,18 +6,17 @@ import shutil
 
 import numpy as np
 import pytest
+from pydantic import TypeAdapter, ValidationError
 from results_file import edit, made_older, respecified
 
 from reports import render
 from runner import run as running
 from runner.cli import _guarded, cli
-from runner.merging import merge, strangers
-from runner.merging import sizes as strangers_sizes
-from runner.merging import specs as strangers_specs
+from runner.merging import merge, sizes, specs, strangers
 from runner.merging.merge import MergeError
 from runner.merging.strangers import LeftOut
 from runner.results import frames, schema
-from runner.run import RunError
+from runner.run_folder import RunError
 from runner.store import FILE, Store
 from suites.suite import load, narrow
 
@@ -377,7 +376,7 @@ def test_a_name_is_for_one_thing(whole, copy, tmp_path):
     ["linear", "mlp(width=64, depth=2)", "model.py:Net", "nets/model.py:Net+lr(0.01)", "xor-2d+nuisance(6)"],
 )
 def test_names_that_a_run_has_are_taken(name):
-    assert strangers.name(name) == name
+    assert TypeAdapter(strangers.Name).validate_python(name) == name
 
 
 @pytest.mark.parametrize(
@@ -386,18 +385,19 @@ def test_names_that_a_run_has_are_taken(name):
      "-x", "@x", " a", "a|b", "[a](b)", "a\x00", "mlp(width=9999999, depth=1)", "a" * 201, "\ud800", 7, None],
 )  # fmt: skip
 def test_other_names_are_refused(name):
-    with pytest.raises(LeftOut) as error:
-        strangers.name(name)
-    assert str(error.value).isascii() and str(error.value).isprintable()
+    with pytest.raises(ValidationError) as error:
+        TypeAdapter(strangers.Name).validate_python(name)
+    reason = strangers.reason(error.value)
+    assert reason.isascii() and reason.isprintable()
 
 
 @pytest.mark.parametrize(
     ("module", "limit", "most", "words"),
     [
-        (strangers_sizes, "MOST_DESCRIBED", 4_000, "expected at most 4,000 bytes in its table"),
-        (strangers_sizes, "MOST_RECORDS", 1_000, "expected records of at most 1,000 bytes, found"),
-        (strangers_sizes, "MOST_ROW", 200, "expected a row of at most 200 bytes, found"),
-        (strangers_sizes, "MOST_OUTPUTS", 1, "expected a curve of its task's points, found"),
+        (sizes, "MOST_DESCRIBED", 4_000, "expected at most 4,000 bytes in its table"),
+        (sizes, "MOST_RECORDS", 1_000, "expected records of at most 1,000 bytes, found"),
+        (sizes, "MOST_ROW", 200, "expected a row of at most 200 bytes, found"),
+        (sizes, "MOST_OUTPUTS", 1, "expected a curve of its task's points, found"),
         (schema, "MOST_STEPS", 100, "expected queries of about a minute at most"),
     ],
 )
@@ -436,10 +436,10 @@ def test_an_older_file_with_bytes_for_a_word_costs_that_trial(copy, tmp_path):
 def test_a_strangers_name_runs_no_code(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "evil.py").write_text("raise SystemExit('ran')")
-    assert strangers_specs._architecture("evil.py:attr") is strangers_specs._task("evil.py:attr") is None
-    assert strangers_specs._architecture("mlp(width=64, depth=2)")["name"] == "mlp-64x64"
+    assert specs._architecture("evil.py:attr") is specs._task("evil.py:attr") is None
+    assert specs._architecture("mlp(width=64, depth=2)")["name"] == "mlp-64x64"
     with pytest.raises(LeftOut, match=r"this version has no architecture mlp\("):
-        strangers_specs._architecture("mlp(")
+        specs._architecture("mlp(")
 
 
 def test_numbers_of_blobs_are_bounded():

@@ -14,10 +14,11 @@ from command import SMOKE, call
 from filelock import FileLock
 
 from runner.cli import cli
+from runner.commands.publish import publish as command
 from runner.publishing import branch as branches
 from runner.publishing import publish, site_folder
 from runner.publishing.site_folder import MARKER, PublishError
-from runner.run import RunError
+from runner.run_folder import RunError
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / "examples/workflows/publish.yml"
@@ -330,7 +331,7 @@ def repository(tmp_path, monkeypatch):
 
 
 def published(runs, repository, branch="gh-pages"):
-    publish.publish.main(
+    command.main(
         [str(runs / "new"), "--site", str(repository / "site"), "--branch", branch], standalone_mode=False
     )
 

@@ -26,7 +26,7 @@ from benchmarks.architecture import Estimator, Network, Recipe
 from runner import plan, provenance
 from runner import run as running
 from runner.records import Record, Rows
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from runner.training import checkpoint
 from runner.training.checkpoint import Checkpoint
@@ -271,7 +271,7 @@ def test_a_killed_process_goes_on_to_the_same_bits(tmp_path):
     driver = """
 import sys
 from runner.training import checkpoint
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
 sys.path.insert(0, sys.argv[2])
 import test_checkpoint as tests
 checkpoint.EVERY = 0.0

@@ -8,8 +8,9 @@ from torch import nn
 
 from benchmarks import registry
 from benchmarks.architecture import Network, Recipe
-from runner import listing, plan
-from runner.scoring import run_stack
+from runner import plan
+from runner.commands import listing
+from runner.run_stack import run_stack
 from runner.stacks import stacked
 from runner.training.compute import counted_step, work
 from runner.training.modules import parameter_count

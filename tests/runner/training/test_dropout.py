@@ -14,12 +14,12 @@ from benchmarks.architectures.losses import log_q as log_q_of
 from benchmarks.architectures.losses import mean_log_q
 from runner import plan
 from runner.engine import Training, evaluated, outputs
-from runner.records import evaluation_of, points
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
+from runner.scoring import evaluation_of, points
 from runner.stacks import stacked
 from runner.training.data import Examples, Targets
 from runner.training.dropout import FedDropout, Masks, fed, with_dropout
-from runner.training.early_stopping import Kept
+from runner.training.early_stopping import ScoredState
 from runner.training.modules import build, examined, noise
 from runner.training.predictor import Member, Predictor
 from suites.suite import load, narrow
@@ -249,7 +249,7 @@ def thinned():
     name = "mlp-16x16+mc-dropout(0.4, 6)"
     stack, network = stack_of(name), registry.architecture(name)
     module = fed(build(network, 1, 2, 0))
-    kept = Kept({key: value.detach() * 3 for key, value in module.state_dict().items()})
+    kept = ScoredState({key: value.detach() * 3 for key, value in module.state_dict().items()})
     return Predictor(network, "cpu"), stack.trials[0], [(Member(0, 0, module), kept)]
 
 

@@ -18,8 +18,8 @@ from benchmarks.task import training_data
 from runner import cli, plan
 from runner import run as running
 from runner.engine import Training, evaluated, outputs
-from runner.records import curve_points, evaluation_of
-from runner.scoring import run_stack
+from runner.run_stack import run_stack
+from runner.scoring import curve_points, evaluation_of
 from runner.stacks import stacked
 from runner.training import learning
 from runner.training.data import TrainingSet

@@ -11,7 +11,7 @@ from training import trained
 from benchmarks import registry
 from benchmarks.architecture import Network
 from benchmarks.architectures.networks import NETWORKS
-from runner import plan, scoring, stacks
+from runner import plan, run_stack, stacks
 from runner.training import program
 from runner.training.modules import build
 from suites.suite import load, narrow
@@ -129,7 +129,7 @@ def test_a_compiler_that_fails_is_told_once_and_every_trial_says_so(monkeypatch,
     suite = narrow(load("gaussian1d"), architectures=["linear"], seeds=2, budgets=[640])
     suite = suite.model_copy(update={"reference": []})
     (stack,) = stacks.stacked(suite, plan.plan(suite, "compiled"), "compiled", "cpu", 1, lambda *_: 4)
-    found = scoring.run_stack(stack, lambda _: None)
+    found = run_stack.run_stack(stack, lambda _: None)
     assert len(tries) == 1 and len(found) == 6
     for result in found:
         (record,) = result.records

@@ -94,7 +94,7 @@ def diff(old: Path, new: Path, ratio: float, every_budget: bool, measure: str, f
     from reports.comparing import diff_text as texts
     from reports.ranking.measures import BY_KEY
     from runner.results import finished
-    from runner.run import RunError
+    from runner.run_folder import RunError
 
     before, after = finished.opened(old), finished.opened(new)
     kinds = [run.results.suite["protocol"] for run in (before, after)]

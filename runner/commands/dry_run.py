@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from reports.numbers import seconds
-from runner import cost, plan
+from runner import cost, plan, speeds
 from runner.plan import Trial
 from runner.progress import count
 from runner.results import damage
@@ -37,7 +37,7 @@ def dry_run(suite: Suite, options: Options) -> str:
     ]
     if not todo:
         return "\n".join([*lines, "nothing to train"])
-    stacks = stacks_of(suite, todo, options, cost.calibrated(suite.tasks), known)
+    stacks = stacks_of(suite, todo, options, speeds.calibrated(suite.tasks), known)
     names = dict.fromkeys(stack.architecture for stack in stacks)
     groups = ([stack for stack in stacks if stack.architecture == name] for name in names)
     lines += [f"  {_line(group)}" for group in groups]

@@ -9,14 +9,14 @@ import pytest
 from benchmarks import facts, registry
 from benchmarks.evaluation import evaluate
 from benchmarks.verification import CHECKS, applicable, verify
-from runner import about
+from runner import describe
 from suites.suite import load
 
 STREAM, DATASET = load("smoke"), load("gaussian1d-dataset")
 
 
 def of(name, suite=STREAM):
-    found = about.of_architecture(name, suite)
+    found = describe.of_architecture(name, suite)
     return dict(found["facts"]), found
 
 
@@ -85,32 +85,34 @@ def test_the_checks_that_are_told_are_those_that_run(name):
     assert not [outcome for outcome in outcomes if outcome.status == "failed"]
     run = [outcome.check for outcome in outcomes if outcome.status != "skipped"]
     assert list(applicable(task)) == run
-    assert about.of_task(name)["checks"] == [f"{check}: {CHECKS[check].asks}" for check in run]
+    assert describe.of_task(name)["checks"] == [f"{check}: {CHECKS[check].asks}" for check in run]
 
 
 def test_priors_are_the_stated_ones_or_else_integrated(monkeypatch):
-    assert about.of_task("xor-2d+prior-shift(0.7,0.3)")["priors"] == pytest.approx([0.7, 0.3])
+    assert describe.of_task("xor-2d+prior-shift(0.7,0.3)")["priors"] == pytest.approx([0.7, 0.3])
     stated = registry.task("rare-class-1d")
-    silent = SimpleNamespace(version=1, features=1, sample=stated.sample, log_joint=stated.log_joint)
+    silent = SimpleNamespace(
+        version=1, features=1, classes=2, sample=stated.sample, log_joint=stated.log_joint
+    )
     expected = stated.priors
     monkeypatch.setitem(registry.TASKS, "rare-class-1d", silent)
-    monkeypatch.setattr(about, "evaluation_of", lambda _: evaluate(stated))
-    np.testing.assert_allclose(about.of_task("rare-class-1d")["priors"], expected, rtol=1e-6)
+    monkeypatch.setattr(describe, "evaluation_of", lambda _: evaluate(stated))
+    np.testing.assert_allclose(describe.of_task("rare-class-1d")["priors"], expected, rtol=1e-6)
 
 
 def test_known_numbers_are_those_of_the_committed_table_and_of_no_other_version(monkeypatch):
     row = facts.committed()["gauss-separated"]
-    known = about.of_task("gauss-separated")["known"]
+    known = describe.of_task("gauss-separated")["known"]
     assert len(known) == 3
     assert known[0].startswith(
         f"Bayes error {float(row['bayes_error']):.6g}, integration error 5e-07, by quad"
     )
-    assert about.of_task("gauss-separated+prior-shift(0.9,0.1)")["known"] == []
+    assert describe.of_task("gauss-separated+prior-shift(0.9,0.1)")["known"] == []
     monkeypatch.setattr(facts, "committed", lambda: {"gauss-separated": {**row, "version": "0"}})
-    assert about.of_task("gauss-separated")["known"] == []
+    assert describe.of_task("gauss-separated")["known"] == []
 
 
 def test_what_is_told_is_plain_data():
     for name in ("mlp-64x64+ema", "linear", "oracle"):
-        found = about.of_architecture(name, STREAM)
+        found = describe.of_architecture(name, STREAM)
         assert json.loads(json.dumps(found)) == {**found, "facts": [list(pair) for pair in found["facts"]]}

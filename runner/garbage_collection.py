@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def uncollected() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Leave reference cycles where they are: looking for them takes longer the more objects there are."""
     before = gc.isenabled()
     gc.disable()

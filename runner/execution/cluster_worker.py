@@ -7,14 +7,15 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from benchmarks import registry, shipping
 from benchmarks.shipping import Shipped
 from runner import plan, provenance
-from runner.execution.work import law, work
+from runner.execution.one_stack import fingerprint, on_one_thread, planned_fingerprints
 from runner.records import TrialResult
 from runner.stacks import Stack
 
@@ -52,6 +53,14 @@ def installed() -> dict[str, str]:
     return found | {"engine of posterior-bench": str(plan.ENGINE_VERSION)}
 
 
+def differing(expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    """Return the first thing that is installed in another version than expected, in words; empty for none."""
+    for what, version in expected.items():
+        if found.get(what) != version:
+            return f"expected {what} {version}, as here, found {found.get(what, 'none')}"
+    return ""
+
+
 def introduce() -> tuple[dict[str, str], int]:
     """Return what is installed here and how many threads this worker has, once no stack runs here."""
     from distributed import get_worker
@@ -60,6 +69,14 @@ def introduce() -> tuple[dict[str, str], int]:
 
     with _one_at_a_time:
         return installed(), get_worker().state.nthreads
+
+
+def _is_there(module: str) -> Call:
+    return Call(bool, (Call(find_spec, (module,)),))
+
+
+# Asked before anything of ours is loaded there: Dask doesn't deliver the error where that can't be.
+QUESTIONS = (_is_there("runner"), _is_there(__name__), Call(introduce))
 
 
 def run(stack: Stack, shipped: Shipped, topic: str) -> tuple[list[TrialResult], dict[str, str]] | None:
@@ -72,7 +89,7 @@ def run(stack: Stack, shipped: Shipped, topic: str) -> tuple[list[TrialResult], 
         try:
             messages.send(0.0)  # from now on its time counts
             _prepare(stack, shipped)
-            return work(stack, messages.add)
+            return on_one_thread(stack, messages.add)
         except _Abandoned:
             return None
 
@@ -106,19 +123,14 @@ class _Messages:
 def _prepare(stack: Stack, shipped: Shipped) -> None:
     """Make a stack's names mean here what they mean to the coordinator; raises Unfit."""
     shipping.unpack(shipped)
-    for trial in stack.trials:
-        spec = json.loads(trial.spec)
-        for name, found, expected in (
-            (trial.task, _task_print(trial.task), spec.get("fingerprint")),
-            (stack.architecture, _source(stack.architecture), spec.get("source")),
-        ):
-            if found != expected:
-                raise Unfit(f"{name}: expected the code that the coordinator has, found other code")
+    for task, expected in planned_fingerprints(stack).items():
+        _check(task, _loaded("task", task, functools.partial(fingerprint, task)), expected)
+    _check(stack.architecture, _source(stack.architecture), json.loads(stack.trials[0].spec).get("source"))
 
 
-def _task_print(name: str) -> str | None:
-    found: str | None = _loaded("task", name, lambda: law(name))
-    return found
+def _check(name: str, found: str | None, expected: str | None) -> None:
+    if found != expected:
+        raise Unfit(f"{name}: expected the code that the coordinator has, found other code")
 
 
 @functools.cache

@@ -1,10 +1,8 @@
-"""What whoever runs a stack does with it, and the life of a worker process."""
+"""The life of a worker process on this machine: stacks in, results out, until there are no more."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import json
 import os
 from collections.abc import Callable
 from functools import partial
@@ -12,34 +10,11 @@ from typing import Any
 
 from benchmarks import shipping
 from benchmarks.shipping import Shipped
-from runner import plan
+from runner import provenance
+from runner.execution.one_stack import fingerprint, on_one_thread, planned_fingerprints
 from runner.execution.workers import begin
 from runner.records import TrialResult, unscored
 from runner.stacks import Stack
-
-
-def work(stack: Stack, progress: Callable[[float], None]) -> tuple[list[TrialResult], dict[str, str]]:
-    """Run one stack on one thread, so that its numbers don't depend on how many cores there are."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    from runner import provenance
-    from runner.scoring import run_stack
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            return run_stack(stack, progress), provenance.environment(stack.device)
-    finally:
-        torch.set_num_threads(before)
-
-
-@functools.cache
-def law(task: str) -> str | None:
-    """Return the fingerprint of a task that isn't ours, as it is here; raises what loading does."""
-    found = plan.described(task).get("fingerprint")
-    return None if found is None else str(found)
 
 
 def _with_other_law(stack: Stack) -> str:
@@ -48,10 +23,9 @@ def _with_other_law(stack: Stack) -> str:
     Files are held as they were when the ids were made from them, but a task's fingerprint is of what was
     loaded before that.
     """
-    expected = {trial.task: json.loads(trial.spec).get("fingerprint") for trial in stack.trials}
-    for name, fingerprint in expected.items():
+    for name, expected in planned_fingerprints(stack).items():
         with contextlib.suppress(Exception, SystemExit):  # what it can't do is told where it has to
-            if law(name) != fingerprint:
+            if fingerprint(name) != expected:
                 return name
     return ""
 
@@ -59,9 +33,7 @@ def _with_other_law(stack: Stack) -> str:
 def _as_planned(stack: Stack, progress: Callable[[float], None]) -> tuple[list[TrialResult], dict[str, str]]:
     """Run one stack, or none of its trials where that would give another task's numbers."""
     if not (name := _with_other_law(stack)):
-        return work(stack, progress)
-    from runner import provenance
-
+        return on_one_thread(stack, progress)
     reason = (
         f"task {name}: expected the law that the run was planned with, found another; has its file changed"
         " since the run began?"

@@ -17,29 +17,21 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from benchmarks import shipping
+from benchmarks.shipping import NOTHING, Shipped
 from reports.numbers import seconds as in_words
-from runner.execution import on_worker
+from runner.execution import cluster_worker
+from runner.execution.cluster_worker import QUESTIONS, Call, Unfit
 from runner.execution.interrupts import released
-from runner.execution.on_worker import Call, Unfit
 from runner.executors import Died, Done, Ending, Progress, Tell, TimedOut, WorkersFail
 from runner.stacks import Stack
 
 BACK_SECONDS = 60.0  # in which a worker that has gone may be started again by its nanny
 LOOK_SECONDS = 0.5  # between looks at which workers there are
 LOSSES = 2  # workers that a stack may lose before it is suspected: machines of a cluster come and go
-
-
-def _is_there(module: str) -> Call:
-    return Call(bool, (Call(find_spec, (module,)),))
-
-
-# Asked before anything of ours is loaded there: Dask doesn't deliver the error where that can't be.
-QUESTIONS = (_is_there("runner"), _is_there("runner.execution.on_worker"), Call(on_worker.introduce))
 
 
 class ClusterError(WorkersFail):
@@ -57,16 +49,23 @@ class _Worker:
     fit: bool | None = None  # None until it has said what is installed there
 
 
-class Crew:
+class ClusterExecutor:
     """Runs stacks on the workers of a cluster that have the coordinator's versions, an Executor."""
 
     def __init__(
-        self, client: Any, address: str, timeout: float | None, progress: Progress, tell: Tell
+        self,
+        client: Any,
+        address: str,
+        timeout: float | None,
+        progress: Progress,
+        tell: Tell,
+        planned: Shipped = NOTHING,
     ) -> None:
         self._client, self._address, self._timeout = client, address, timeout
         self._progress, self._tell = progress, tell
         self._futures: Any = client.get_executor(pure=False)  # a concurrent.futures.Executor of its own kind
-        self._expected = on_worker.installed()
+        self._expected = cluster_worker.installed()
+        self._shipped = functools.cache(functools.partial(shipping.packed, planned=planned))
         self._topic = f"posterior-bench-{uuid.uuid4().hex}"
         self._workers: dict[str, _Worker] = {}
         self._waiting: deque[int] = deque()
@@ -83,10 +82,10 @@ class Crew:
 
     def submit(self, ticket: int, stack: Stack) -> None:
         """Queue a stack; folders of this machine stay here, where no other can read them."""
+        shipped = self._shipped(tuple(sorted({trial.task for trial in stack.trials})), (stack.architecture,))
+        sent = replace(stack, shared="", checkpoints="")
         with self._lock:
-            self._calls[ticket] = Call(
-                on_worker.run, (replace(stack, shared="", checkpoints=""), _shipped(stack), self._topic)
-            )
+            self._calls[ticket] = Call(cluster_worker.run, (sent, shipped, self._topic))
             self._waiting.append(ticket)
             self._hand_out()
 
@@ -101,7 +100,8 @@ class Crew:
                 self._look()
             self._hear_all(min(end, self._looked + LOOK_SECONDS) - time.monotonic())
             if self._endings or time.monotonic() >= end:
-                found, self._endings = self._endings, []
+                found = self._endings.copy()
+                self._endings.clear()
                 return found
 
     def cancel(self) -> None:
@@ -137,7 +137,7 @@ class Crew:
                 self._ask(address)
             self._look_at_clock()
             self._hand_out()
-            self._look_at_crew()
+            self._look_at_workers()
         self._looked = time.monotonic()
 
     def _gone(self) -> None:
@@ -146,7 +146,7 @@ class Crew:
             " trials are kept, and the same command goes on from there"
         )
 
-    def _look_at_crew(self) -> None:
+    def _look_at_workers(self) -> None:
         """Say so where nobody can work; raises ClusterError where everybody was refused."""
         idle = all(worker.fit is False for worker in self._workers.values())
         patience = BACK_SECONDS if self._left else 0.0
@@ -193,10 +193,7 @@ class Crew:
         assert ticket is not None
         del self._calls[ticket]
         self._lost.pop(ticket, None)
-        self._later(self._endings_append, ticket, ending)
-
-    def _endings_append(self, ticket: int, ending: Ending) -> None:
-        self._endings.append((ticket, ending))
+        self._later(self._endings.append, (ticket, ending))
 
     def _hand_out(self) -> None:
         """Give a stack to each worker that is free."""
@@ -285,11 +282,11 @@ class Crew:
     def _introduced(self, address: str, future: Future[Any]) -> None:
         worker = self._workers[address]
         found, threads = future.result()
-        differ = [(what, version) for what, version in self._expected.items() if found.get(what) != version]
-        for what, version in differ[:1]:
-            self._refuse(address, f"expected {what} {version}, as here, found {found.get(what, 'none')}")
-        worker.fit = not differ
-        if worker.fit and threads > 1:
+        if differing := cluster_worker.differing(self._expected, found):
+            self._refuse(address, differing)
+            return
+        worker.fit = True
+        if threads > 1:
             self._later(
                 self._tell,
                 f"worker {address} has {threads} threads and runs one stack at a time;"
@@ -320,13 +317,3 @@ class Crew:
 
 def _words(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _shipped(stack: Stack) -> shipping.Shipped:
-    """Return the files of somebody's that a stack needs, as they are in this process."""
-    return _files(tuple(sorted({trial.task for trial in stack.trials})), stack.architecture)
-
-
-@functools.cache  # the same files for every stack of a run, even where somebody changes them meanwhile
-def _files(tasks: tuple[str, ...], architecture: str) -> shipping.Shipped:
-    return shipping.packed(tasks, [architecture])

@@ -1,4 +1,4 @@
-"""Files that are set aside under names of their own, never overwritten and never lost halfway."""
+"""A results file and what lies beside it: its log, files set aside and swapped in, none lost halfway."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ LOST = {"failed": "failed", "timeout": "timed out"}  # how a trial ends that sho
 SCRATCH = ".posterior-bench-examples-"  # begins the name of the folder where stacks share examples
 
 
-def train(store: Store, stacks: list[Stack], options: Options, planned: Shipped) -> None:
+def run_stacks(store: Store, stacks: list[Stack], options: Options, planned: Shipped) -> None:
     """Run the stacks, with somebody's files as planned, and store what ends the moment it does."""
     if not stacks:
         return
@@ -89,7 +89,7 @@ def _executor(
     if options.dask is not None:
         from runner.execution import cluster
 
-        return cluster.connected(options.dask, options.timeout, progress, say)
+        return cluster.connected(options.dask, options.timeout, progress, say, planned)
     if options.jobs == 1 and options.timeout is None and not any(map(_others, stacks)):
         return local.inline(progress)
     return local.processes(min(options.jobs, len(stacks)), options.timeout, progress, say, planned)

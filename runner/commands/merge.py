@@ -6,9 +6,11 @@ from pathlib import Path
 
 import click
 
+from runner.commands import parameters
+
 
 @click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN ...")
+@parameters.runs
 @click.option(
     "--output",
     required=True,

@@ -1,14 +1,17 @@
-"""Durations on the command line: 90s, 10m, 1h30m."""
+"""Kinds of options and arguments that commands share: durations such as 1h30m, and the runs to read."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import click
 
 SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 FORM = re.compile("".join(rf"(?:(\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in SECONDS), re.ASCII)
 MOST = 365 * SECONDS["d"]
+
+runs = click.argument("runs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="RUN ...")
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg]

@@ -15,14 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from runner import provenance
-from runner.merging import sizes as strangers_sizes
-from runner.merging import specs as strangers_specs
-from runner.merging import strangers
-from runner.merging import trials as strangers_trials
+from runner.merging import sizes, specs, strangers, trials
 from runner.merging.strangers import Exact, Grid, LeftOut, Manifest, shown
 from runner.progress import count
 from runner.results import checksum, damage, schema
-from runner.results.damage import Kept, NotWhole
+from runner.results.damage import NotWhole, StoredTrial
 from runner.store import Store
 
 MOST_LINES = 100
@@ -80,7 +77,7 @@ class Writer:
         self._target, self._grid, self._runs, self._found = target, grid, runs, found
         self._tasks: dict[str, Exact] = {}
         self._rows: dict[str, str] = {}
-        self._places: dict[strangers_specs.Place, str] = {}
+        self._places: dict[specs.Place, str] = {}
         self._alike: dict[Any, Any] = {}  # what all trials of a task, and of a row in it, share
         self._names: dict[str, tuple[str, str]] = {}
         self._written: dict[str, tuple[str, dict[int, int]]] = {}  # id: environment, sums by budget
@@ -105,16 +102,16 @@ class Writer:
             for each in names:
                 if each in run.bad:
                     raise LeftOut(run.bad[each])
-            if not strangers_sizes.is_there(run.store.connection, id, run.tasks[names[0]]):
+            if not sizes.is_there(run.store.connection, id, run.tasks[names[0]]):
                 return
             trial = damage.whole(run.store.connection, id)
-            spec = strangers_specs.spec_of(trial)
-            if not (strangers_specs.is_current(spec, names) or older):
+            spec = specs.spec_of(trial)
+            if not (specs.is_current(spec, names) or older):
                 self._later.append((run, id))
                 return
-            where = strangers_specs.place(trial, spec, names, run.grid)
-            strangers_trials.check_numbers(trial, where)
-            strangers_trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
+            where = specs.place(trial, spec, names, run.grid)
+            trials.check_numbers(trial, where)
+            trials.check_outputs(trial, self._tasks.get(names[0], run.tasks[names[0]]))
             environment = strangers.environment(run.environments.get(trial.environment, ""))
             self._check_alike(id, where, spec)
         except (LeftOut, NotWhole) as error:
@@ -134,7 +131,7 @@ class Writer:
         self._written[id] = environment, _sums(trial)
         self._found.trials[str(run.folder)] += 1
 
-    def _check_alike(self, id: str, where: strangers_specs.Place, spec: dict[str, Any]) -> None:
+    def _check_alike(self, id: str, where: specs.Place, spec: dict[str, Any]) -> None:
         """Raise LeftOut where a trial can't stand in one table with those that are there."""
         shared = {key: value for key, value in spec.items() if key not in ("seed", "protocol", "corrected")}
         own = ("task", "fingerprint", "evaluation")
@@ -154,7 +151,7 @@ class Writer:
         for key, part in parts.items():
             self._alike.setdefault(key, part)
 
-    def _again(self, trial: Kept, environment: str) -> None:
+    def _again(self, trial: StoredTrial, environment: str) -> None:
         """Count a trial that is there already; one of the same environment may bring further budgets."""
         first, there = self._written[trial.id]
         here = _sums(trial)
@@ -214,7 +211,7 @@ class Writer:
         }
 
 
-def _sums(trial: Kept) -> dict[int, int]:
+def _sums(trial: StoredTrial) -> dict[int, int]:
     """Return {budget: checksum} of a trial's records but for the clock's."""
     by_budget: dict[int, list[Any]] = {}
     for record in trial.records:
@@ -233,7 +230,7 @@ def _difference(first: str, other: str) -> str:
     )
 
 
-def _extend(target: sqlite3.Connection, trial: Kept, budgets: Iterable[int]) -> None:
+def _extend(target: sqlite3.Connection, trial: StoredTrial, budgets: Iterable[int]) -> None:
     """Store a trial's records and outputs at further budgets."""
     new = set(budgets)
     records = [record for record in trial.records if record[0] in new]
