@@ -21,6 +21,6 @@ SOURCES = (
     "Journal of Computational and Graphical Statistics 13(2), 456\u2013466.",
     "Demšar, J. (2006). Statistical comparisons of classifiers over multiple data sets. Journal of "
     "Machine Learning Research 7, 1\u201330.",
-    "Al Mohamad, D., van Zwet, E., Solari, A. and Goeman, J. (2019). Simultaneous confidence intervals "
-    "for ranks using the partitioning principle. Rank intervals.",
+    "Al Mohamad, D., Goeman, J. J. and van Zwet, E. W. (2022). Simultaneous confidence intervals for ranks "
+    "with application to ranking institutions. Biometrics 78(1), 238\u2013247. Rank intervals.",
 )
