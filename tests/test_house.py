@@ -93,7 +93,7 @@ CALLS = {"eval", "exec", "compile", "__import__"}
 PICKLES = {"load", "read_pickle", "load_module", "load_state_dict_from_url", "system", "popen"}
 OWN_PIPE = {  # between processes of one user: nothing of it comes from a file
     "reports/aside.py",
-    "runner/execution/cluster_executor.py",  # to workers of a cluster that is to be trusted, see README
+    "runner/execution/cluster_executor.py",  # to a cluster that is to be trusted: docs/how-to/cluster.md
 }
 
 

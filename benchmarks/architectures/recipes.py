@@ -52,7 +52,7 @@ RECIPES: Mapping[str, Ingredient] = {
         {"loss": "squared-error-linear"},
     ),
     "focal": Ingredient(
-        "focal loss (Lin et al. 2017), improper: its limit is flatter than the posterior",
+        "focal loss (Lin et al. 2017), improper: its limit isn't the posterior",
         {"loss": "focal"},
         {"gamma": 2.0},
     ),

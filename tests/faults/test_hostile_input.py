@@ -217,7 +217,7 @@ def test_a_suite_file_runs_no_module_and_no_file_from_elsewhere(key, tmp_path, m
             read(Path("mine.toml"))
         assert not ran.exists()
     (home / "mine.toml").write_text(text.replace(f'["{old}"]', '["own.py:x"]'))
-    with pytest.raises(SuiteError, match="found none"):  # it ran, as README says, and has no x
+    with pytest.raises(SuiteError, match="found none"):  # it ran, as the documentation says, and has no x
         read(Path("mine.toml"))
     assert ran.exists()
 

@@ -127,7 +127,7 @@ def test_architectures_are_listed_with_family_loss_and_limit(tmp_path):
     assert rows["mlp-64x64"]["loss"] == "cross-entropy"
     text = call("list", "architectures", cwd=tmp_path).stdout
     assert "+focal(gamma=2)" in text
-    assert "improper: its limit is flatter than the posterior" in text
+    assert "improper: its limit isn't the posterior" in text
     assert "mlp(width=64, depth=2, activation=relu)" in text
 
 
