@@ -198,3 +198,16 @@ def test_dead_links_are_found(tmp_path):
         '[i](lost.md) [j](there.md#lost) [k](#lost) ![l](lost.png) <img src="gone.png">\n'
     )
     assert dead(text, tmp_path) == ["lost.md", "there.md#lost", "#lost", "lost.png", "gone.png"]
+
+
+PATHS = re.compile(r"`((?:benchmarks|suites|runner|reports|tests|docs|examples)/[\w./*-]+)`")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")],
+    ids=lambda path: path.name,
+)
+def test_files_that_a_page_names_are_there(page):
+    missing = [path for path in PATHS.findall(page.read_text()) if not list(ROOT.glob(path.rstrip("/")))]
+    assert not missing
