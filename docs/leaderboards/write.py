@@ -23,6 +23,7 @@ from reports.results import Results
 from runner.results import frames
 from runner.run_folder import read_manifest
 from runner.store import FILE, Store
+from suites.suite import load
 
 HERE = Path(__file__).resolve().parent
 LEAD = """# Leaderboards
@@ -70,9 +71,27 @@ def read(folder: Path) -> Results:
         return frames.results(store, read_manifest(folder))
 
 
+def check(runs: Sequence[Results]) -> None:
+    """Raise ValueError where a suite is missing, narrowed or quick: the pages say that all are whole."""
+    missing = set(suites.built_in()) - {str(each.suite["name"]) for each in runs}
+    if missing:
+        raise ValueError(f"expected a run of every suite, found none of {', '.join(sorted(missing))}")
+    for results in runs:
+        whole, own = load(str(results.suite["name"])), results.suite
+        grid = [list(own[key]) for key in ("tasks", "budgets", "architectures")] + [own["seeds"]]
+        if (
+            results.manifest.get("quick")
+            or grid[:2] + grid[3:] != [list(whole.tasks), list(whole.budgets), whole.seeds]
+            or not set(whole.architectures) <= set(grid[2])
+        ):
+            raise ValueError(f"expected the whole of {whole.name}, found a part of it or a quick run")
+
+
 def main(folders: Sequence[Path]) -> None:
-    """Write a page for each run, and the table of all."""
+    """Write a page for each run, the table of all, and what they say together."""
     runs = [read(folder) for folder in folders]
+    check(runs)
+    findings_page = findings.text({str(results.suite["name"]): results for results in runs})
     for results in runs:
         there = HERE / str(results.suite["name"])
         shutil.rmtree(there, ignore_errors=True)
@@ -80,8 +99,7 @@ def main(folders: Sequence[Path]) -> None:
             (there / name).parent.mkdir(parents=True, exist_ok=True)
             (there / name).write_text(text, encoding="utf-8")
     (HERE / "README.md").write_text(index(runs), encoding="utf-8")
-    named = {str(results.suite["name"]): results for results in runs}
-    HERE.with_name("findings.md").write_text(findings.text(named), encoding="utf-8")
+    HERE.with_name("findings.md").write_text(findings_page, encoding="utf-8")
 
 
 if __name__ == "__main__":
