@@ -29,7 +29,7 @@ coverage: .venv/installed-dev
 		$(BIN)/coverage report --include="$$part/*" --fail-under=90 || exit 1; done
 
 docs: .venv/installed-dev
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 soak: .venv/installed-fuzz
 	$(BIN)/python tests/faults/soak.py --minutes $(MINUTES)

@@ -15,6 +15,7 @@ from reports.statistics import FEWEST_SEEDS
 from reports.words import fixed
 
 FIRST = 5  # rows of a suite's ranking
+QUICK = "a quick run, not to be quoted"
 QUESTION = "How close do classifiers come to the Bayesian posterior, and what does it cost in data?"
 
 
@@ -86,6 +87,7 @@ def _suite(card: Card, lines: Sequence[Line], runs: int) -> dict[str, Any]:
         "finding": card.headline[0],
         "day": card.edition.day,
         "facts": [
+            *([QUICK] if card.edition.source.manifest.get("quick") else []),
             numbers.plural(count, "task"),
             numbers.plural(len(card.rows), "architecture"),
             numbers.plural(seeds, "seed") + (", too few for intervals" if seeds < FEWEST_SEEDS else ""),

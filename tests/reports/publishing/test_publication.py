@@ -218,6 +218,15 @@ def test_the_overview_says_what_was_found_with_the_first_five_rows(make_results,
         assert f"<small>{low}–" in first  # noqa: RUF001
 
 
+def test_the_overview_says_which_suite_is_a_quick_run(results):
+    beta = run(results, "beta")
+    quick = dataclasses.replace(beta, manifest={**beta.manifest, "quick": True})
+    text = light([source(run(results, "alpha")), source(quick)])["index.html"]
+    alpha, beta = text.split('id="beta"')
+    assert "a quick run, not to be quoted" in beta
+    assert "quick run" not in alpha
+
+
 def test_sizes_of_records_are_said(site):
     size = len(site["beta/records.csv"].encode())
     assert f"({size / 1e3:.1f} kB)" in site["index.html"]
