@@ -1,7 +1,7 @@
 """Two small runs whose ids and numbers are kept; `python tests/recorded/record.py` records them again.
 
-That is done where numbers are meant to change, which raises a version and stands in the changelog. The present
-recording is also what commit 33e932b gives, the last one before modules were moved, on one thread.
+That is done where numbers are meant to change, which raises a version and stands in the changelog. The
+present recording is also what commit 33e932b gives, the last one before modules were moved, on one thread.
 """
 
 from __future__ import annotations
