@@ -38,6 +38,8 @@ def in_child(work, said):
         os.dup2(file, 2)
         sys.stdout = sys.stderr = os.fdopen(file, "a", buffering=1)  # pytest has put others there
         aside._beside.cache_clear()  # its process and thread are our parent's
+        # Another process draws: the threads of what draws don't survive a fork, and would be waited for.
+        aside._cores = lambda: 2
         work()
         os._exit(0)
     except BaseException:
