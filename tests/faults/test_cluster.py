@@ -224,8 +224,10 @@ def test_what_is_not_a_file_has_to_be_installed_on_the_workers(crew, own, monkey
         connected(crew.address, None, ignore, told.append) as executor,
     ):
         finished(executor, todo, told)
-    assert len(told) == 3
-    assert all("No module named 'only_here'; what isn't a file has to be installed" in line for line in told)
+    # Workers that the test before has lost may be late: then it is said first that none is there.
+    left = [line for line in told if not line.startswith("no worker at")]
+    assert len(left) == 3
+    assert all("No module named 'only_here'; what isn't a file has to be installed" in line for line in left)
 
 
 VERSIONS = """
