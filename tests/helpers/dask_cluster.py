@@ -9,6 +9,8 @@ import sys
 import time
 from pathlib import Path
 
+from distributed import Client
+
 HOME = Path(__file__).parents[2]
 LOOPBACK = ["--host", "127.0.0.1", "--no-dashboard"]
 
@@ -46,6 +48,11 @@ class Cluster:
             options += ["--preload", str(folder / "preload_it.py")]
         options += ["--local-directory", str(folder)]
         return self._start("worker", self.address, *LOOPBACK, *options, cwd=folder)
+
+    def wait_for_workers(self, count):
+        """Return once so many workers have introduced themselves; raises TimeoutError."""
+        with Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=60)
 
     def _start(self, *arguments, cwd=None):
         with (self.folder / f"{len(self.processes)}.log").open("w") as log:
