@@ -17,8 +17,7 @@ LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?![a-z]+:|#|<)([^)\s#]
 def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are kept in the root of the repository, where code hosts look for them."""
     for page, name in PAGES.items():
-        if (ROOT / name).is_file():
-            files.append(File.generated(config, page, abs_src_path=str(ROOT / name)))
+        files.append(File.generated(config, page, abs_src_path=str(ROOT / name)))
     return files
 
 

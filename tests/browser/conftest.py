@@ -1,36 +1,25 @@
 """Pages of a synthetic run in Debian's Chromium, opened from files as a reader would."""
 
-import importlib.util
-import os
-import shutil
 from pathlib import Path
 
 import pytest
+from chromium import launched, missing
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 
 
 def pytest_collection_modifyitems(items):
     """Skip what needs a browser where there is none, and say why."""
     here = [item for item in items if Path(__file__).parent in Path(item.fspath).parents]
-    reason = ""
-    if not Path(CHROMIUM).is_file():
-        reason = f"no Chromium at {CHROMIUM}: install the package `chromium`, or set CHROMIUM"
-    elif importlib.util.find_spec("playwright") is None:
-        reason = "the package playwright isn't installed"
+    reason = missing()
     for item in here if reason else ():
         item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with launched() as chromium:
         yield chromium
-        chromium.close()
 
 
 class Reader:
