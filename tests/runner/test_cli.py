@@ -6,7 +6,7 @@ import sqlite3
 import sys
 
 import pytest
-from command import RUNNER, SMOKE, call
+from command import RUNNER, SMOKE, call, call_without_torch
 
 # --- calls that are wrong ---------------------------------------------------------------------------------
 
@@ -82,16 +82,7 @@ def test_a_users_own_folders_do_not_shadow_ours(tmp_path, command, folders):
     [["--help"], ["list", "tasks"], ["list", "architectures"], ["list", "suites"], ["list", "metrics"]],
 )
 def test_help_and_lists_answer_quickly_and_without_torch(tmp_path, args):
-    probe = """
-import sys
-from runner.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
-assert "torch" not in sys.modules
-"""
-    out = call("-c", probe, *args, cwd=tmp_path, command=[sys.executable])
+    out = call_without_torch(*args, cwd=tmp_path)
     assert out.returncode == 0, out.stderr
     used = []
     for _ in range(3):

@@ -1,13 +1,12 @@
 """`runner compare` and `runner diff` on real runs: what they say, exit codes, and that they only read."""
 
 import json
-import os
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
-from command import RUNNER, SMOKE, call
+from command import SMOKE, call, call_without_torch
 from results_file import edit, made_older
 
 from runner.store import FILE, Store, StoreError
@@ -231,19 +230,9 @@ def test_a_run_that_is_under_way_can_be_read(folder, tmp_path):
 
 
 def test_neither_command_needs_torch(folder):
-    probe = """
-import sys
-from runner.cli import main
-try:
-    main()
-except SystemExit as stop:
-    assert not stop.code, stop.code
-assert "torch" not in sys.modules
-"""
-    python = [RUNNER[0].replace("runner", "python"), "-c", probe]
     for args in (
         ["diff", "runs/smoke", "runs/again"],
         ["compare", "mlp(width=16)", "linear", "--run", "runs/smoke"],
     ):
-        out = call(*args, cwd=folder, command=python, env={**os.environ})
+        out = call_without_torch(*args, cwd=folder)
         assert out.returncode == 0, out.stderr
