@@ -1,8 +1,9 @@
-"""What all tests share: one thread, as runs have, and a cache of their own instead of the user's."""
+"""What all tests share: one thread, as runs have, a cache of their own instead of the user's, one browser."""
 
 import os
 
 import pytest
+from chromium import launched
 
 from reports import aside
 
@@ -28,3 +29,10 @@ def drawn_here():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(aside, "_cores", lambda: 1)
         yield
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """The one browser of this process: a second beside it would find Playwright's event loop running."""
+    with launched() as chromium:
+        yield chromium

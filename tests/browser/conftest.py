@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from chromium import launched, missing
+from chromium import missing
 
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 360, "height": 740}
 
@@ -14,12 +14,6 @@ def pytest_collection_modifyitems(items):
     reason = missing()
     for item in here if reason else ():
         item.add_marker(pytest.mark.skip(reason=reason))
-
-
-@pytest.fixture(scope="session")
-def browser():
-    with launched() as chromium:
-        yield chromium
 
 
 class Reader:

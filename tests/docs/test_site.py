@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from chromium import launched, missing
+from chromium import missing
 from markdown.extensions.toc import slugify
 from mkdocs.commands.build import build
 from mkdocs.config import load_config
@@ -84,26 +84,18 @@ def test_what_a_page_loads_is_found():
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing())
-def test_pages_and_search_work_from_disk(site):
+def test_pages_and_search_work_from_disk(site, browser):
     requests, failed = [], []
-    with launched() as browser:
-        page = browser.new_page(viewport={"width": 390, "height": 800})
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("requestfailed", lambda request: failed.append(request.url))
-        for name in (
-            "index",
-            "tutorial",
-            "how-to/own-architecture",
-            "reference/names",
-            "reference/python/tasks",
-        ):
-            page.goto(f"file://{site}/{name}.html", wait_until="networkidle")  # its icon, too
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
-                f"{name} scrolls sideways"
-            )
-        page.locator("label[for=__search].md-header__button").click()
-        page.locator("input[name=query]").press_sequentially("crossing")
-        page.locator(".md-search-result__link").first.wait_for(timeout=20_000)
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("requestfailed", lambda request: failed.append(request.url))
+    for name in ("index", "tutorial", "how-to/own-architecture", "reference/names", "reference/python/tasks"):
+        page.goto(f"file://{site}/{name}.html", wait_until="networkidle")  # its icon, too
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+    page.locator("label[for=__search].md-header__button").click()
+    page.locator("input[name=query]").press_sequentially("crossing")
+    page.locator(".md-search-result__link").first.wait_for(timeout=20_000)
+    page.close()
     assert len(requests) > 10 and not failed
     assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:", "about:"))]
 
