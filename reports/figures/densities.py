@@ -48,12 +48,11 @@ def class_style(each: int) -> tuple[str, list[float]]:
 
 
 def _sparse(picture: Picture) -> pd.DataFrame:
-    """The sparse region's runs as low, high and the middle of each, up to half way to the next point."""
+    """The sparse region's runs as low and high, up to half way to the next point."""
     x = picture.x[:, 0]
     half = float(x[1] - x[0]) / 2 if len(x) > 1 else 0.0
     found = [(max(x[a] - half, x[0]), min(x[b] + half, x[-1])) for a, b in runs(picture.sparse)]
-    frame = pd.DataFrame(found, columns=["low", "high"], dtype=float)
-    return frame.assign(middle=(frame["low"] + frame["high"]) / 2)
+    return pd.DataFrame(found, columns=["low", "high"], dtype=float)
 
 
 def _chart(picture: Picture, wide: pd.DataFrame, sparse: pd.DataFrame, up: str, height: int) -> Any:
@@ -90,23 +89,18 @@ def _chart(picture: Picture, wide: pd.DataFrame, sparse: pd.DataFrame, up: str, 
             alt.Tooltip("y:Q", title=up, format=".3g"),
         ],
     )  # fmt: skip
-    layers = [*_under(picture, sparse, across, top), lines]
+    layers = [*_under(picture, sparse, across), lines]
     return alt.layer(*layers).properties(width=WIDE, height=height, usermeta={"fluid": True})
 
 
-def _under(picture: Picture, sparse: pd.DataFrame, across: Any, top: float) -> list[Any]:
-    """The sparse region's shade and name, and a rule at each crossing."""
+def _under(picture: Picture, sparse: pd.DataFrame, across: Any) -> list[Any]:
+    """The sparse region's shade, which the page's legend names, and a rule at each crossing."""
     import altair as alt
 
     layers: list[Any] = []
     if not sparse.empty:
         shade = alt.Chart(sparse).mark_rect(aria=False, fill=NEUTRAL, opacity=0.13)
         layers.append(shade.encode(x=alt.X("low:Q"), x2="high:Q"))
-        widest = sparse.loc[[(sparse["high"] - sparse["low"]).idxmax()]].assign(y=top)
-        span = float(picture.x[-1, 0] - picture.x[0, 0])
-        if float(widest["high"].iloc[0] - widest["low"].iloc[0]) > 0.13 * span:
-            name = alt.Chart(widest).mark_text(aria=False, dy=10, fontSize=11, fill=STRONG)
-            layers.append(name.encode(x="middle:Q", y="y:Q", text=alt.value("sparse region")))
     places = crossings(picture)
     if places:
         rules = alt.Chart(pd.DataFrame({"x": places})).mark_rule(

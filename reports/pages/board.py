@@ -68,7 +68,7 @@ def columns(run: Run) -> list[Column]:
         Column("target", "Examples to gap 0.01", "to gap 0.1", look="target"),
         Column("cost", "Training", "s / model"),
         Column("parameters", "Para\u00admeters"),
-        *([Column("multiply_adds", "Multiply-adds", "a step")] if counted else []),
+        *([Column("multiply_adds", "Multiply-adds", "a step", look="narrow")] if counted else []),
         Column("trials", "Trials", "ok / all"),
     ]
 
