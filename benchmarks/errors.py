@@ -51,7 +51,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 def hint(name: str, known: Iterable[str]) -> str:
     """Return what a name might have meant, or else what there is."""
     names = list(known)
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.4) if len(name) <= LONGEST_GUESS else []
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5) if len(name) <= LONGEST_GUESS else []
     more = f" and {len(names) - MOST_KNOWN} more" if len(names) > MOST_KNOWN else ""
     there = ", ".join(names[:MOST_KNOWN]) or "none"
     return f"did you mean {' or '.join(near)}?" if near else f"known: {there}{more}"
