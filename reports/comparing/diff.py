@@ -64,6 +64,7 @@ class Diff:
 
     changes: of learned rows, `overall` before the tasks where there are two or more. reference: reference
     rows that moved by more than 1 %. unpaired: tasks whose examples aren't the same in both runs.
+    edited: rows of other code than before.
     """
 
     measure: Measure
@@ -74,6 +75,7 @@ class Diff:
     unpaired: tuple[str, ...]
     only_old: tuple[str, ...]
     only_new: tuple[str, ...]
+    edited: tuple[str, ...]
 
     def of(self, *verdicts: str) -> list[Change]:
         """Changes with one of these verdicts; the largest factor first, those without one before it."""
@@ -114,6 +116,7 @@ def diff(
     measure: Measure = GAP,
     smallest: float = SMALLEST_RATIO,
     every_budget: bool = False,
+    edited: Collection[str] = (),
 ) -> Diff:
     """Compare what two runs have in common, at their largest common budget or at every one.
 
@@ -121,7 +124,8 @@ def diff(
     rows are paired by seed; elsewhere, and with fewer than five seeds in both, Welch's t compares them.
     Both work on logarithms; a value below its integration error counts as in `measured.counted`, and so does
     one that isn't larger in the other run: what integration hides is no difference. Worse or better is what
-    is significant after Holm over all changes, `overall` among them, and by `smallest` or more.
+    is significant after Holm over all changes, `overall` among them, and by `smallest` or more. edited: rows
+    of other code than before, to be named where both runs have them.
     """
     frames = [values(run, measure) for run in (old, new)]
     (tasks, learned, reference), (new_tasks, new_learned, new_reference) = names(old), names(new)
@@ -143,6 +147,7 @@ def diff(
         tuple(name for name in common if name not in same_examples),
         _without([*tasks, *learned], [*new_tasks, *new_learned]),
         _without([*new_tasks, *new_learned], [*tasks, *learned]),
+        tuple(name for name in learned if name in new_learned and name in edited),
     )
 
 

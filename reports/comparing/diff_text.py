@@ -75,6 +75,8 @@ def notes(diff: Diff) -> list[str]:
         found.append(f"Not paired, since the examples of the runs differ: {_some(diff.unpaired)}.")
     elif any(not change.paired for change in diff.changes):
         found.append("Rows with fewer than five seeds in common are compared unpaired (Welch's t).")
+    if diff.edited:
+        found.append(f"Of other code than in the old run: {_some(diff.edited)}.")
     moved = [f"{c.architecture} on {c.task} ({numbers.number(c.ratio)} times)" for c in diff.reference]
     if moved:
         found.append(f"Reference rows moved, so measuring itself has changed: {_some(moved)}.")
@@ -144,6 +146,7 @@ def json_text(diff: Diff, old: str, new: str) -> str:
         "unpaired_tasks": list(diff.unpaired),
         "only_old": list(diff.only_old),
         "only_new": list(diff.only_new),
+        "edited": list(diff.edited),
     }
     return json.dumps(found, indent=1, allow_nan=False)
 

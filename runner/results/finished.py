@@ -18,11 +18,14 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run's numbers, and what each task's training examples follow from beside the seed."""
+    """A run's numbers, what each task's training examples follow from beside the seed, and of what code
+    each architecture is that somebody plugged in.
+    """
 
     folder: Path
     results: Results
     examples: dict[str, frozenset[str]]
+    sources: dict[str, frozenset[str]]
 
 
 def opened(folder: Path) -> Finished:
@@ -31,7 +34,8 @@ def opened(folder: Path) -> Finished:
     Raises RunError where the folder holds no run, StoreError where its results file can't be read.
     """
     with Store(results_file(folder), reading=True) as store:
-        return Finished(folder, frames.numbers(store, read_manifest(folder)), frames.examples(store))
+        numbers = frames.numbers(store, read_manifest(folder))
+        return Finished(folder, numbers, frames.examples(store), frames.sources(store))
 
 
 def with_both(first: str, second: str) -> tuple[Finished, str, str]:

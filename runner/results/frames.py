@@ -55,6 +55,16 @@ def examples(store: Store) -> dict[str, frozenset[str]]:
     return {task: frozenset(each) for task, each in found.items()}
 
 
+def sources(store: Store) -> dict[str, frozenset[str]]:
+    """Return hashes of the code of each architecture that somebody plugged in."""
+    seeds = _seeds(store)
+    found: dict[str, set[str]] = {}
+    for trial, _, _, _, text, *_ in store.table("trial"):
+        if trial in seeds and (source := json.loads(text).get("source")):
+            found.setdefault(seeds[trial].architecture, set()).add(str(source))
+    return {architecture: frozenset(each) for architecture, each in found.items()}
+
+
 class Cell(NamedTuple):
     """Where a trial stands in its grid, and the sum of its records' checksums."""
 

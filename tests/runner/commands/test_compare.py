@@ -11,6 +11,7 @@ from results_file import edit, made_older
 
 from runner.store import FILE, Store, StoreError
 
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 HEADS = ("task", "examples")
 CHILDREN = (("record", "trial"), ("curve", "trial"), ("prediction", "trial"), ("trial", "id"))
 
@@ -236,3 +237,19 @@ def test_neither_command_needs_torch(folder):
     ):
         out = call_without_torch(*args, cwd=folder)
         assert out.returncode == 0, out.stderr
+
+
+def test_a_row_of_other_code_than_before_is_named(tmp_path):
+    text = (EXAMPLES / "my_network.py").read_text()
+    for place, code in (("old", text), ("new", text + "\n# edited\n")):
+        (tmp_path / "net.py").write_text(code)
+        given = ["--suite", "smoke", "--quick", "--task", "gauss-nested", "--budget", "640", "--seeds", "2"]
+        made = call(*given, "--architecture", "net.py:Net", "linear", "--output", place, "--format", "none",
+                    cwd=tmp_path)  # fmt: skip
+        assert made.returncode == 0, made.stderr
+    told = "Of other code than in the old run: net.py:Net."
+    assert told in call("diff", "old", "new", cwd=tmp_path).stdout
+    assert json.loads(call("diff", "old", "new", "--format", "json", cwd=tmp_path).stdout)["edited"] == [
+        "net.py:Net"
+    ]
+    assert told not in call("diff", "new", "new", cwd=tmp_path).stdout
