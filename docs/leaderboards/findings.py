@@ -92,14 +92,9 @@ class Run:
         line = self._line(first, second, budget, task, measure)
         return f"{numbers.number(line.ratio, 2)} [{numbers.span(line.low, line.high)}]"
 
-    def p(self, first: str, second: str, *, budget: int = 0, task: str = OVERALL_NAME) -> str:
-        """Return the p of that pair alone."""
-        return numbers.p_text(self._line(first, second, budget, task, GAP.key).p)
-
     def hits(self, row: str, task: str, *, budget: int = 0) -> int:
         """Return in how many seeds all of a task's crossings were found."""
-        wanted = self.results.tasks.loc[task, "crossings"]
-        return int((self._values(row, task, "crossings_found", "all", budget) >= wanted).sum())
+        return int(self._finds_all(row, task, budget).sum())
 
     def found(self, row: str, task: str, *, budget: int = 0) -> str:
         """Return the same in words, with the exact binomial interval of the share."""
@@ -109,12 +104,10 @@ class Run:
 
     def found_table(self, task: str, budgets: Sequence[int]) -> str:
         """Return a Markdown table of the seeds in which all crossings of a task were found."""
-        wanted = self.results.tasks.loc[task, "crossings"]
-        chosen = self.records[(self.records["task"] == task) & (self.records["metric"] == "crossings_found")]
-        counts = (chosen["value"] >= wanted).groupby([chosen["architecture"], chosen["budget"]]).sum()
         rows = [*self.results.suite["architectures"], "oracle-mle"]
-        rows.sort(key=lambda row: -int(counts[row, budgets[-1]]))
-        body = [[f"`{row}`", *(int(counts[row, budget]) for budget in budgets)] for row in rows]
+        counts = {row: [self.hits(row, task, budget=budget) for budget in budgets] for row in rows}
+        rows.sort(key=lambda row: -counts[row][-1])
+        body = [[f"`{row}`", *counts[row]] for row in rows]
         return tabulate(body, ["", *(f"{budget:,}" for budget in budgets)], tablefmt="pipe")
 
     def disagreement(self, one: str, other: str) -> str:
@@ -139,11 +132,8 @@ class Run:
 
     def found_more(self, first: str, second: str, task: str, *, budget: int = 0) -> str:
         """Return the exact p of McNemar's test that two rows find all crossings equally often."""
-        wanted = self.results.tasks.loc[task, "crossings"]
-        both = [
-            self._values(row, task, "crossings_found", "all", budget) >= wanted for row in (first, second)
-        ]
-        only = [int((one.to_numpy() & ~two.to_numpy()).sum()) for one, two in (both, both[::-1])]
+        one, two = (self._finds_all(row, task, budget) for row in (first, second))
+        only = [int((one & ~two).sum()), int((two & ~one).sum())]
         return f"p = {numbers.number(float(stats.binomtest(only[0], sum(only)).pvalue), 2)}"
 
     def value(self, row: str, *, budget: int = 0, task: str = OVERALL_NAME) -> float:
@@ -164,10 +154,6 @@ class Run:
         first, second = (self._values(row, task, each, "all", budget).mean() for each in (part, whole))
         return numbers.percent(float(first / second))
 
-    def examples(self, budget: int = 0) -> str:
-        """Return a budget in words."""
-        return numbers.plural(budget or largest_budget(self.results), "example")
-
     def _now(self, budget: int, task: str) -> pd.DataFrame:
         table = self.summary.leaderboard
         budget = budget or largest_budget(self.results)
@@ -181,6 +167,11 @@ class Run:
     def _line(self, first: str, second: str, budget: int, task: str, measure: str) -> Line:
         found = compare(self.results, first, second, BY_KEY[measure])
         return found.lines[budget or found.budget, task]
+
+    def _finds_all(self, row: str, task: str, budget: int) -> np.ndarray:
+        """Return for each seed whether all of a task's crossings were found."""
+        wanted = self.results.tasks.loc[task, "crossings"]
+        return (self._values(row, task, "crossings_found", "all", budget) >= wanted).to_numpy()
 
     def _values(self, row: str, task: str, metric: str, region: str, budget: int) -> pd.Series:
         wanted = {"architecture": row, "task": task, "metric": metric, "region": region}
@@ -199,7 +190,7 @@ def sure(*conditions: bool) -> str:
     return ""
 
 
-def text(runs: Mapping[str, Results]) -> str:
+def text(runs: Mapping[str, Run]) -> str:
     """Return the page of findings; raises ValueError where a sentence of it doesn't hold any more."""
     environment = Environment(
         loader=FileSystemLoader(HERE),
@@ -207,5 +198,5 @@ def text(runs: Mapping[str, Results]) -> str:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    values = {name.replace("-", "_"): Run(results) for name, results in runs.items()}
+    values = {name.replace("-", "_"): run for name, run in runs.items()}
     return environment.get_template("findings.md.j2").render(values | {"sure": sure})
