@@ -17,9 +17,10 @@ import pandas as pd
 from reports import numbers
 from reports.leaderboard import Summary, summarise
 from reports.pages.leaderboard import table_context
-from reports.plain import LONGEST_TEXT, json_text, markdown, printable, section_table, shown, terminal_table
+from reports.plain import json_text, section_table, terminal_table
 from reports.results import RECORD_COLUMNS, Results
 from reports.spreadsheets import harmless
+from reports.texts import LONGEST_TEXT, markdown, printable, shown
 from reports.trials import in_order
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from tabulate import tabulate
 
 import suites
 from reports.headline import headline
-from reports.plain import markdown
 from reports.render import data_files
+from reports.texts import markdown
 from runner.publishing import publish
 from suites.suite import load
 

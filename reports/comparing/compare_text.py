@@ -9,9 +9,9 @@ from dataclasses import asdict
 from reports import numbers
 from reports.comparing.compare import Comparison, Line, Trouble
 from reports.numbers import plural
-from reports.plain import WIDTH, aligned, markdown, pipe_table, plain_value, printable, wrapped
 from reports.ranking.paired import ALPHA
 from reports.statistics import FEWEST_SEEDS
+from reports.texts import WIDTH, aligned, markdown, pipe_table, plain_value, printable, wrapped
 from reports.trials import OVERALL_NAME
 from reports.words import at, joined
 

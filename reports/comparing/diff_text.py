@@ -10,8 +10,8 @@ from reports import numbers
 from reports.comparing.diff import Change, Diff
 from reports.comparing.diff_cells import ONE_SIDED
 from reports.numbers import plural
-from reports.plain import aligned, markdown, pipe_table, plain_value, printable, wrapped
 from reports.statistics import FEWEST_SEEDS
+from reports.texts import aligned, markdown, pipe_table, plain_value, printable, wrapped
 from reports.trials import OVERALL_NAME
 
 LONGEST = 6  # names in a row, and rows of what can't be told

@@ -26,12 +26,12 @@ from reports.figures import svg
 from reports.leaderboard import summarise
 from reports.pages import method
 from reports.pages.page import slug
-from reports.plain import LONGEST_TEXT, markdown, printable, shown
 from reports.publishing import publication
 from reports.publishing.editions import Source
 from reports.render import markdown_text, terminal
 from reports.site import page_text as page_text_of
 from reports.site import run_of
+from reports.texts import LONGEST_TEXT, markdown, printable, shown
 
 CONFTEST = Path(__file__).resolve().parents[1] / "reports" / "conftest.py"
 LOCAL = re.compile(r"[A-Za-z0-9._/-]+")
