@@ -1,4 +1,4 @@
-"""Names in a terminal: cut to a width, and still told apart."""
+"""The leaderboard as text: what a terminal and Markdown show of names, ranks and letters."""
 
 import dataclasses
 
