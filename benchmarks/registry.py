@@ -55,7 +55,7 @@ def task(name: str) -> Task:
     (8, 2)
     >>> task("xor-2")
     Traceback (most recent call last):
-    benchmarks.errors.UnknownName: unknown task 'xor-2'; did you mean xor-2d or rings-2d or moons-2d?
+    benchmarks.errors.UnknownName: unknown task 'xor-2'; did you mean xor-2d?
     """
     return TASKS[name] if name in TASKS else _transformed(name)
 
