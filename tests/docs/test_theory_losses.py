@@ -63,8 +63,10 @@ def test_squared_error_is_a_part_without_q_plus_the_squared_distance():
 @pytest.mark.parametrize("name", ["cross-entropy", "squared-error", "squared-error-linear"])
 @pytest.mark.parametrize("p", P, ids=str)
 def test_smoothed_labels_lead_to_a_mixture_with_the_uniform_law(name, p):
-    share, k = 0.1, 3
-    found = least(Recipe(loss=name), p, lambda one_hot: (1 - share) * one_hot + share / k)
+    share, k = 0.125, 3  # a float32, as targets are
+    recipe = Recipe(loss=name, smoothing=share)
+    targets = Targets(recipe, registry.task("three-class-1d"), np.random.default_rng(0))
+    found = least(recipe, p, lambda one_hot: targets(np.zeros((k, 1)), one_hot.argmax(1))[1].astype(float))
     np.testing.assert_allclose(found, (1 - share) * p + share / k, atol=1e-6)
     np.testing.assert_allclose((found - share / k) / (1 - share), p, atol=1e-6)
 
