@@ -16,7 +16,7 @@ from runner.execution.cluster_worker import Call
 from runner.store import FILE, Store
 from suites.suite import load
 
-SEEDS = 60  # as many as take two workers five minutes
+SEEDS = 180  # as many as take two workers five minutes
 
 
 def test_a_task(benchmark, figure, cpu_only, tmp_path):
