@@ -20,7 +20,7 @@ from reports.pages.leaderboard import table_context
 from reports.plain import json_text, section_table, terminal_table
 from reports.results import RECORD_COLUMNS, Results
 from reports.spreadsheets import harmless
-from reports.texts import LONGEST_TEXT, markdown, printable, shown
+from reports.texts import LONGEST_TEXT, in_address, markdown, printable, shown
 from reports.trials import in_order
 
 if TYPE_CHECKING:
@@ -175,6 +175,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "markdown": markdown,
         "printable": printable,
+        "in_address": in_address,
         "count": numbers.count,
         "curly": curly,
         "parts": parts,

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -45,6 +46,11 @@ def shown(value: object) -> object:
     if type(value) is not str:  # Markup is made of texts that were here
         return value
     return _UNSHOWN.sub("�", value)
+
+
+def in_address(text: str) -> str:
+    """Text as a part of an address, which can't hold halves of characters: a question mark for each."""
+    return quote(text, safe="", errors="replace")
 
 
 def printable(text: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import quote
 
 from reports import numbers
 from reports.figures.curves import kl_curves, sparse_curves, task_styles
@@ -21,6 +20,7 @@ from reports.sections.profiles import (
     size,
     standing,
 )
+from reports.texts import in_address
 from reports.trials import kind, missing
 from reports.words import at, axis, batches
 
@@ -79,7 +79,7 @@ def _page(run: Run, every: Everyone, name: str) -> Page:
         "failures": [failure for failure in every.failures if failure.architecture == name],
         "compared": compared(every, name),
         "best": best,
-        "link": lambda other: f"compare.html#a={quote(name, safe='')}&b={quote(other, safe='')}",
+        "link": lambda other: f"compare.html#a={in_address(name)}&b={in_address(other)}",
     }
     return Page(architecture_path(name), name, "architecture.html.j2", values, charts)
 

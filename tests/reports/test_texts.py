@@ -1,8 +1,8 @@
-"""Texts cut to a width."""
+"""Texts cut to a width, and in an address."""
 
 import pytest
 
-from reports.texts import cut_apart
+from reports.texts import cut_apart, in_address
 
 
 @pytest.mark.parametrize("longest", [6, 7, 8, 11, 14])
@@ -29,3 +29,8 @@ def test_names_are_cut_at_their_ends_unless_two_would_look_the_same():
     assert cut_apart(names, 8) == ["rar…s-1d", "rar…0.5)"]
     assert cut_apart(names, 13) == ["rare-class-1d", "rare-class-1…"]
     assert cut_apart(names[:1] * 2, 8) == ["rare-cl…", "rare-cl…"]
+
+
+def test_any_text_can_be_a_part_of_an_address():
+    assert in_address("mlp(width=8)+sgd & x/y") == "mlp%28width%3D8%29%2Bsgd%20%26%20x%2Fy"
+    assert in_address("n\udcff.py:Net") == "n%3F.py%3ANet"  # of a command line that isn't UTF-8
