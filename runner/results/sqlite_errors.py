@@ -22,6 +22,8 @@ def explained(path: Path, *, reading: bool = False) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise (_meaning(path, error, reading) or error) from None
+    except UnicodeDecodeError as error:  # of SQLite's own message, where that quotes what is damaged
+        raise Damaged(path, str(error)) from None
 
 
 def _meaning(path: Path, error: sqlite3.Error, reading: bool) -> StoreError | None:

@@ -100,6 +100,15 @@ def test_no_flipped_bit_changes_a_number_that_is_shown(path):
     assert harmless > 0  # else the test tests only that nothing can be read
 
 
+def test_a_schema_that_is_no_text_any_more_is_damage(path):
+    """SQLite quotes it in a message that Python can't decode."""
+    data = path.read_bytes()
+    assert data.count(b"CREATE TABLE record") == 1
+    path.write_bytes(data.replace(b"CREATE TABLE record", b"CREATE \xd9ABLE record"))
+    with pytest.raises(Damaged, match="can't decode byte 0xd9"):
+        told(path)
+
+
 @pytest.mark.long
 def test_no_flipped_bit_changes_a_number_anywhere(path):
     rng = np.random.default_rng(1)
