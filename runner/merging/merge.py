@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +13,7 @@ from runner.merging import sizes, strangers
 from runner.merging.strangers import Grid, LeftOut, Manifest
 from runner.merging.writer import Merged, Run, Writer
 from runner.results import damage, files, schema
-from runner.results.sqlite_errors import explained
+from runner.results.sqlite_errors import UNREADABLE, explained
 from runner.run import report
 from runner.run_folder import LOCK, MANIFEST, locked, results_file
 from runner.store import FILE, Store, StoreError
@@ -74,7 +73,7 @@ def _merged(output: Path) -> bool:
     try:
         with Store(output / FILE, reading=True) as store:
             return "merged" in store.run()
-    except (OSError, StoreError, sqlite3.Error):
+    except (OSError, StoreError, *UNREADABLE):
         return False
 
 
@@ -86,7 +85,7 @@ def _opened(folders: Iterable[Path], found: Merged, stack: ExitStack) -> Iterato
             if size > MOST_BYTES:
                 raise LeftOut(f"expected a results file of at most {MOST_BYTES:,} bytes, found {size:,}")
             yield _run(folder, stack.enter_context(Store(folder / FILE, reading=True, strange=True)))
-        except (LeftOut, StoreError, OSError, sqlite3.Error) as error:
+        except (LeftOut, StoreError, OSError, *UNREADABLE) as error:
             found.left_out[str(folder), "", str(error)] = 0
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from runner.merging.strangers import Exact, LeftOut, shown
 from runner.results import schema
 from runner.results.damage import DESCRIBING, MOST_ROWS, OUTPUTS
+from runner.results.sqlite_errors import UNREADABLE
 
 MOST_DESCRIBED = 1 << 28  # bytes of a table that describes a run
 MOST_RECORDS = 1 << 26  # bytes of a trial's records
@@ -42,7 +43,7 @@ def is_there(db: sqlite3.Connection, id: str, task: Exact) -> bool:
                 raise LeftOut(
                     f"expected a {table} of its task's points, found {size:,} bytes in {rows:,} rows"
                 )
-    except sqlite3.Error as error:
+    except UNREADABLE as error:
         raise LeftOut(f"it can't be read: {shown(str(error))}") from None
     return bool(there)
 

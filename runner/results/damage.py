@@ -164,7 +164,7 @@ def ids(db: sqlite3.Connection) -> list[str]:
     """Return the ids of the trials that can be found from either end of their table."""
     found: dict[str, None] = {}
     for way in ("ASC", "DESC"):
-        with suppress(sqlite3.Error):
+        with suppress(*sqlite_errors.UNREADABLE):
             for (id,) in db.execute(f"SELECT id FROM trial ORDER BY rowid {way}"):
                 if isinstance(id, str):
                     found[id] = None
@@ -173,7 +173,7 @@ def ids(db: sqlite3.Connection) -> list[str]:
 
 def rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
     """Yield the rows of a table that have the right checksum, up to where it can't be read any more."""
-    with suppress(sqlite3.Error):
+    with suppress(*sqlite_errors.UNREADABLE):
         query = f"SELECT {', '.join(schema.COLUMNS[table])}, checksum FROM {table}"
         for *row, found in db.execute(query):
             if checksum.of_row(table, *row) == found:
@@ -199,6 +199,6 @@ def whole(db: sqlite3.Connection, id: str) -> StoredTrial:
             if any(checksum.of_row(table, id, *output) != sum for *output, sum in each):
                 raise NotWhole(f"a {table} has another checksum")
             outputs[table] = [output[:2] for output in each]
-    except (sqlite3.Error, TypeError, AttributeError, OverflowError) as error:
+    except (*sqlite_errors.UNREADABLE, TypeError, AttributeError, OverflowError) as error:
         raise NotWhole(f"it can't be read: {error}") from None
     return StoredTrial._make((*row, records, outputs))

@@ -13,6 +13,8 @@ from runner.results.schema import Damaged, StoreError
 
 PATIENCE = 30.0  # seconds to wait for another program that has the file locked
 AGAIN = "the same command goes on from there"
+# What a damaged file raises: the second where SQLite's message quotes what is no UTF-8 any more.
+UNREADABLE = (sqlite3.Error, UnicodeDecodeError)
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def explained(path: Path, *, reading: bool = False) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise (_meaning(path, error, reading) or error) from None
-    except UnicodeDecodeError as error:  # of SQLite's own message, where that quotes what is damaged
+    except UnicodeDecodeError as error:
         raise Damaged(path, str(error)) from None
 
 

@@ -101,12 +101,16 @@ def test_no_flipped_bit_changes_a_number_that_is_shown(path):
 
 
 def test_a_schema_that_is_no_text_any_more_is_damage(path):
-    """SQLite quotes it in a message that Python can't decode."""
+    """SQLite quotes it in a message that Python can't decode; what is left is set aside."""
     data = path.read_bytes()
     assert data.count(b"CREATE TABLE record") == 1
     path.write_bytes(data.replace(b"CREATE TABLE record", b"CREATE \xd9ABLE record"))
     with pytest.raises(Damaged, match="can't decode byte 0xd9"):
         told(path)
+    said = []
+    with damage.opened(path, said.append) as store:
+        assert not store.done()
+    assert "no trial in it can be read" in said[0] and path.with_name("results.damaged-1.db").exists()
 
 
 @pytest.mark.long
