@@ -49,8 +49,8 @@ def shown(value: object) -> object:
 
 
 def in_address(text: str) -> str:
-    """Text as a part of an address, which can't hold halves of characters: a question mark for each."""
-    return quote(text, safe="", errors="replace")
+    """Text, as pages show it, as a part of an address: halves of characters can't be in one."""
+    return quote(str(shown(text)), safe="")
 
 
 def printable(text: object) -> str:

@@ -85,6 +85,8 @@ def main(folders: Sequence[Path]) -> None:
     """Write a page for each run, the table of all, and what they say together."""
     read = [Run(publish.load(folder)) for folder in folders]
     runs = {str(run.results.suite["name"]): run for run in read}
+    if len(runs) != len(read):
+        raise ValueError(f"expected one run of a suite, found {len(read)} of {len(runs)} suites")
     check(runs)
     findings_page = findings.text(runs)
     for suite, run in runs.items():
@@ -92,7 +94,7 @@ def main(folders: Sequence[Path]) -> None:
         for name, text in page(run).items():
             (HERE / suite / name).parent.mkdir(parents=True, exist_ok=True)
             (HERE / suite / name).write_text(text, encoding="utf-8")
-    (HERE / "README.md").write_text(index(read), encoding="utf-8")
+    (HERE / "README.md").write_text(index(list(runs.values())), encoding="utf-8")
     HERE.with_name("findings.md").write_text(findings_page, encoding="utf-8")
 
 

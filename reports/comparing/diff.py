@@ -64,7 +64,7 @@ class Diff:
 
     changes: of learned rows, `overall` before the tasks where there are two or more. reference: reference
     rows that moved by more than 1 %. unpaired: tasks whose examples aren't the same in both runs.
-    edited: rows of other code than before.
+    edited: rows of somebody's own code (a file or plug-in) that isn't the old run's.
     """
 
     measure: Measure
@@ -125,7 +125,7 @@ def diff(
     Both work on logarithms; a value below its integration error counts as in `measured.counted`, and so does
     one that isn't larger in the other run: what integration hides is no difference. Worse or better is what
     is significant after Holm over all changes, `overall` among them, and by `smallest` or more. edited: rows
-    of other code than before, to be named where both runs have them.
+    of somebody's own code that isn't the old run's, to be named where both runs have them.
     """
     frames = [values(run, measure) for run in (old, new)]
     (tasks, learned, reference), (new_tasks, new_learned, new_reference) = names(old), names(new)

@@ -76,7 +76,7 @@ def notes(diff: Diff) -> list[str]:
     elif any(not change.paired for change in diff.changes):
         found.append("Rows with fewer than five seeds in common are compared unpaired (Welch's t).")
     if diff.edited:
-        found.append(f"Of other code than in the old run: {_some(diff.edited)}.")
+        found.append(f"Own code changed since the old run: {_some(diff.edited)}.")
     moved = [f"{c.architecture} on {c.task} ({numbers.number(c.ratio)} times)" for c in diff.reference]
     if moved:
         found.append(f"Reference rows moved, so measuring itself has changed: {_some(moved)}.")

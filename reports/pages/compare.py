@@ -16,6 +16,7 @@ from reports.pages.page import Page, Run, architecture_path
 from reports.ranking.measures import GAP
 from reports.ranking.paired import ALPHA
 from reports.render import csv_text
+from reports.texts import shown
 from reports.trials import at_last, largest_budget, names
 from reports.words import at
 
@@ -78,6 +79,7 @@ def _all_pairs(table: pd.DataFrame, order: list[str]) -> list[dict[str, Any]]:
 def _data(run: Run, found: list[Comparison], adjusted: dict[tuple[str, str], float]) -> dict[str, Any]:
     """What the script picks from: a pair's sentences and lines by the places of its rows.
 
+    Texts are as the page's template shows them, so that a name is one in menus, addresses and here.
     A line is [ratio, low, high, p, p of sign flips, wins, better]; a task's p is adjusted over tasks.
     """
     tasks, learned, _ = names(run.results)
@@ -92,7 +94,7 @@ def _data(run: Run, found: list[Comparison], adjusted: dict[tuple[str, str], flo
             )
     pairs = {
         f"{place[each.first]},{place[each.second]}": [
-            [*verdict(each), *_among(each, adjusted)],
+            [shown(sentence) for sentence in (*verdict(each), *_among(each, adjusted))],
             [_line(line, line.p) for line in each.by_budget],
             [_line(line, line.holm) for line in each.by_task],
             [reach(each.by_budget), reach([each.overall, *each.by_task])],
@@ -100,9 +102,9 @@ def _data(run: Run, found: list[Comparison], adjusted: dict[tuple[str, str], flo
         for each in found
     }
     return {
-        "names": learned,
+        "names": [shown(name) for name in learned],
         "links": [architecture_path(name) for name in learned],
-        "tasks": tasks,
+        "tasks": [shown(name) for name in tasks],
         "budgets": budgets,
         "means": [means.get(name) for name in learned],
         "pairs": pairs,

@@ -45,3 +45,23 @@ def test_names_run_no_script_and_ask_for_nothing(pages, read):
         assert page.locator("img, iframe, object, embed, [onload], [onerror]").count() == 0, path
     assert reader.complaints == []
     assert all(url.startswith(("file://", "data:", "blob:")) for url in reader.requests), reader.requests
+
+
+def test_rows_whose_names_cannot_be_shown_are_compared(tmp_path, monkeypatch, read):
+    """Of a command line that isn't UTF-8: half a character is in no address, and shown as what it isn't."""
+    hostile_run.undrawn(monkeypatch)
+    results = hostile_run.renamed(hostile_run.synthetic(), lambda name: f"\udcff{name}")
+    for name, content in hostile_run.site(results, "title", static=True).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8", errors="replace")
+    reader = read()
+    page = reader.open(tmp_path / "site/gaussian1d/compare.html")
+    before = page.locator("#lead").inner_text()
+    links = page.locator("a[href^='#a=']")
+    assert "\ufffdmlp-16x16" in before and "\ufffdfourier-64" in before and links.count() == 1
+    links.first.click()
+    picked = [page.locator(f"#pick-{side}").input_value() for side in "ab"]
+    assert sorted(picked) == ["\ufffdfourier-64", "\ufffdmlp-16x16"]
+    assert page.locator("#lead").inner_text().startswith(picked[0])
+    assert reader.complaints == []

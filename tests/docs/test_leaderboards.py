@@ -59,6 +59,12 @@ def test_runs_of_two_machines_are_refused(runs):
         write.machine([*runs.values(), other])
 
 
+def test_two_runs_of_a_suite_are_refused(monkeypatch):
+    monkeypatch.setattr(write.publish, "load", lambda folder: whole(folder.name.removesuffix("-again")))
+    with pytest.raises(ValueError, match="one run of a suite, found 2 of 1 suites"):
+        write.main([Path("runs/tails"), Path("runs/tails-again")])
+
+
 @pytest.fixture
 def crossings():
     """A run: one row finds both crossings in 7 of 8 seeds, the other in the one that the first misses."""

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 
-import pytest
 from dask_cluster import Cluster, with_home
 from synthetic import _result
 
@@ -61,7 +60,6 @@ def test_a_commit(benchmark, figure, cpu_only, tmp_path):
     )
 
 
-@pytest.mark.long
 def test_a_cluster_against_local_processes(benchmark, figure, cpu_only, tmp_path):
     """A run on two workers of a cluster, over the same on two local processes, both with warm programs."""
     grid = ["--suite", "gaussian1d", "--seeds", str(SEEDS), "--architecture", "mlp-64x64", "mlp-16x16"]

@@ -33,4 +33,4 @@ def test_names_are_cut_at_their_ends_unless_two_would_look_the_same():
 
 def test_any_text_can_be_a_part_of_an_address():
     assert in_address("mlp(width=8)+sgd & x/y") == "mlp%28width%3D8%29%2Bsgd%20%26%20x%2Fy"
-    assert in_address("n\udcff.py:Net") == "n%3F.py%3ANet"  # of a command line that isn't UTF-8
+    assert in_address("n\udcff.py:Net") == "n%EF%BF%BD.py%3ANet"  # of a command line that isn't UTF-8

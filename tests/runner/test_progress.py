@@ -19,6 +19,14 @@ def stack(name, cost):
 STACKS = [stack("linear", 1.0), stack("mlp-8", 3.0)]
 
 
+@pytest.fixture(autouse=True)
+def plain_terminal(monkeypatch):
+    """Rich asks these what it writes to, and they may be set where tests run."""
+    for name in ("FORCE_COLOR", "NO_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+
 @pytest.fixture
 def clock(monkeypatch):
     """Seconds that pass when a test says so."""
