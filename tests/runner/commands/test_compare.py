@@ -239,7 +239,17 @@ def test_neither_command_needs_torch(folder):
         assert out.returncode == 0, out.stderr
 
 
-def test_a_row_of_other_code_than_before_is_named(tmp_path):
+def test_own_code_that_is_not_the_old_runs_is_named(folder):
+    sourced = "UPDATE trial SET spec = json_set(spec, '$.source', '{}') WHERE architecture = 'linear'"
+    old, new = (edited(folder, name, sourced.format(name)) for name in ("before", "after"))
+    told = "Own code changed since the old run: linear."
+    for first, second, named in ((old, new, True), (old, old, False), ("runs/smoke", old, False)):
+        out = call("diff", first, second, cwd=folder)
+        assert (out.returncode, told in out.stdout) == (0, named), out.stderr
+
+
+@pytest.mark.long
+def test_an_edited_file_is_named(tmp_path):
     text = (EXAMPLES / "my_network.py").read_text()
     for place, code in (("old", text), ("new", text + "\n# edited\n")):
         (tmp_path / "net.py").write_text(code)
