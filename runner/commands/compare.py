@@ -102,8 +102,9 @@ def diff(old: Path, new: Path, ratio: float, every_budget: bool, measure: str, f
         raise RunError(
             f"expected two runs of one protocol, found {kinds[0]} in {old} and {kinds[1]} in {new}"
         )
-    same = {task for task, spec in before.examples.items() if after.examples.get(task) == spec}
-    edited = [name for name, code in after.sources.items() if before.sources.get(name, code) != code]
+    was, now = before.origins, after.origins
+    same = {task for task, spec in was.examples.items() if now.examples.get(task) == spec}
+    edited = [name for name, code in now.sources.items() if was.sources.get(name, code) != code]
     found = diffing.diff(before.results, after.results, same, BY_KEY[measure], ratio, every_budget, edited)
     if not found.changes:
         raise RunError(f"expected a task, architecture and budget that {old} and {new} both have, found none")

@@ -18,14 +18,11 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class Finished:
-    """A run's numbers, what each task's training examples follow from beside the seed, and of what code
-    each architecture is that somebody plugged in.
-    """
+    """A run's numbers, and what its trials come from beside the seeds."""
 
     folder: Path
     results: Results
-    examples: dict[str, frozenset[str]]
-    sources: dict[str, frozenset[str]]
+    origins: frames.Origins
 
 
 def opened(folder: Path) -> Finished:
@@ -35,7 +32,7 @@ def opened(folder: Path) -> Finished:
     """
     with Store(results_file(folder), reading=True) as store:
         numbers = frames.numbers(store, read_manifest(folder))
-        return Finished(folder, numbers, frames.examples(store), frames.sources(store))
+        return Finished(folder, numbers, frames.origins(store))
 
 
 def with_both(first: str, second: str) -> tuple[Finished, str, str]:

@@ -39,30 +39,34 @@ def numbers(store: Store, manifest: Mapping[str, Any]) -> Results:
     )
 
 
-def examples(store: Store) -> dict[str, frozenset[str]]:
-    """Return what each task's examples follow from beside the seed: its own spec and the protocol's.
+class Origins(NamedTuple):
+    """What a run's trials come from, beside their seeds.
 
-    Under both protocols an example is drawn from (task, seed) alone; a pool repeats them.
+    examples: {task: what its examples follow from}, its own spec and the protocol's: under both protocols an
+    example is drawn from (task, seed) alone, and a pool repeats them. sources: {architecture: hashes of its
+    code}, of those that somebody plugged in.
     """
-    seeds = _seeds(store)
-    found: dict[str, set[str]] = {}
-    for trial, _, _, _, text, *_ in store.table("trial"):
-        if trial in seeds:
-            spec = json.loads(text)
-            protocol = {key: spec["protocol"].get(key) for key in ("kind", "pool")}
-            parts = (spec["task"], spec.get("fingerprint"), protocol)
-            found.setdefault(seeds[trial].task, set()).add(json.dumps(parts, sort_keys=True))
-    return {task: frozenset(each) for task, each in found.items()}
+
+    examples: dict[str, frozenset[str]]
+    sources: dict[str, frozenset[str]]
 
 
-def sources(store: Store) -> dict[str, frozenset[str]]:
-    """Return hashes of the code of each architecture that somebody plugged in."""
+def origins(store: Store) -> Origins:
+    """Return what the trials of the last grid come from, read in one pass; raises StoreError."""
     seeds = _seeds(store)
-    found: dict[str, set[str]] = {}
+    examples: dict[str, set[str]] = {}
+    sources: dict[str, set[str]] = {}
     for trial, _, _, _, text, *_ in store.table("trial"):
-        if trial in seeds and (source := json.loads(text).get("source")):
-            found.setdefault(seeds[trial].architecture, set()).add(str(source))
-    return {architecture: frozenset(each) for architecture, each in found.items()}
+        if trial not in seeds:
+            continue
+        spec, cell = json.loads(text), seeds[trial]
+        protocol = {key: spec["protocol"].get(key) for key in ("kind", "pool")}
+        parts = (spec["task"], spec.get("fingerprint"), protocol)
+        examples.setdefault(cell.task, set()).add(json.dumps(parts, sort_keys=True))
+        if source := spec.get("source"):
+            sources.setdefault(cell.architecture, set()).add(str(source))
+    frozen = ({name: frozenset(each) for name, each in found.items()} for found in (examples, sources))
+    return Origins(*frozen)
 
 
 class Cell(NamedTuple):

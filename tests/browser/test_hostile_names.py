@@ -11,6 +11,14 @@ PAYLOADS = (
 )  # fmt: skip
 
 
+def written(folder, results, title):
+    """Write the site of a run into a folder."""
+    for name, content in hostile_run.site(results, title, static=True).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8", errors="replace")
+
+
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory):
     """A site of such a run, with its charts drawn."""
@@ -21,12 +29,7 @@ def pages(tmp_path_factory):
         place = next(number)
         return f"{PAYLOADS[place % len(PAYLOADS)]}{place}"
 
-    for name, content in hostile_run.site(
-        hostile_run.renamed(hostile_run.synthetic(), text), PAYLOADS[0], static=True
-    ).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8", errors="replace")
+    written(folder, hostile_run.renamed(hostile_run.synthetic(), text), PAYLOADS[0])
     return sorted(folder.rglob("*.html"))
 
 
@@ -51,10 +54,7 @@ def test_rows_whose_names_cannot_be_shown_are_compared(tmp_path, monkeypatch, re
     """Of a command line that isn't UTF-8: half a character is in no address, and shown as what it isn't."""
     hostile_run.undrawn(monkeypatch)
     results = hostile_run.renamed(hostile_run.synthetic(), lambda name: f"\udcff{name}")
-    for name, content in hostile_run.site(results, "title", static=True).items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content, encoding="utf-8", errors="replace")
+    written(tmp_path, results, "title")
     reader = read()
     page = reader.open(tmp_path / "site/gaussian1d/compare.html")
     before = page.locator("#lead").inner_text()
