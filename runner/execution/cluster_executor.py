@@ -147,20 +147,23 @@ class ClusterExecutor:
         )
 
     def _look_at_workers(self) -> None:
-        """Say so where nobody can work; raises ClusterError where everybody was refused."""
+        """Say so where nobody can work, and give up where everybody was refused."""
         idle = all(worker.fit is False for worker in self._workers.values())
         patience = BACK_SECONDS if self._left else 0.0
-        if idle and self._workers and time.monotonic() >= self._busy + patience:
-            raise ClusterError(f"--dask {self._address}: expected a worker that can be used, found none")
-        if idle and not self._idle:
+        if not idle:
+            self._busy = time.monotonic()
+        elif self._workers and time.monotonic() >= self._busy + patience:
+            self._later(self._useless)  # once it was said why each is left out
+        elif not self._idle:
             self._later(
                 self._tell,
                 f"no worker at {self._address}: waiting for one;"
                 f" dask worker {self._address} --nthreads 1 starts one",
             )
         self._idle = idle
-        if not idle:
-            self._busy = time.monotonic()
+
+    def _useless(self) -> None:
+        raise ClusterError(f"--dask {self._address}: expected a worker that can be used, found none")
 
     def _look_at_clock(self) -> None:
         if self._timeout is None:

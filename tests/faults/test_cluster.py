@@ -250,13 +250,18 @@ sys.meta_path[:] = [each for each in sys.meta_path if "editable" not in repr(eac
 def test_a_worker_with_other_versions_gets_nothing(empty):
     for preload in (VERSIONS, ENGINE, WITHOUT.format(home=str(HOME))):
         empty.start_worker(preload=preload)
-    told = []
+    empty.wait_for_workers(3)  # else the run ends as soon as those that are there are refused
+    told, deadline = [], time.monotonic() + PATIENCE
     with (
         pytest.raises(ClusterError, match="expected a worker that can be used, found none"),
         connected(empty.address, None, ignore, told.append) as executor,
     ):
-        until(lambda: len([line for line in told if "left out" in line]) == 3, executor)
-        executor.ended(2)
+        executor.ended(0.01)  # asks them
+        while any(worker.fit is None for worker in executor._workers.values()):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        time.sleep(executors.LOOK_SECONDS)  # so that it is seen that nobody can work before it is told why
+        until(lambda: False, executor)
     lines = sorted(line.partition(" is left out: ")[2] for line in told if "left out" in line)
     ours, scipy = metadata.version("posterior-bench"), metadata.version("scipy")
     assert lines == [
