@@ -10,7 +10,7 @@ run: .venv/installed
 	$(BIN)/runner --suite gaussian1d
 
 test: lint
-	$(BIN)/pytest -n 2
+	$(BIN)/pytest -n 2 --dist worksteal
 
 test-long: .venv/installed-dev
 	$(BIN)/pytest -m long
@@ -25,7 +25,7 @@ lint: .venv/installed-dev
 coverage: QUICKLY := tests/runner/test_cli.py::test_help_and_lists_answer_quickly_and_without_torch
 coverage: .venv/installed-dev
 	rm -f .coverage .coverage.*
-	$(BIN)/coverage run -m pytest -n 2 --deselect $(QUICKLY)
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal --deselect $(QUICKLY)
 	$(BIN)/coverage combine --quiet
 	for part in benchmarks runner reports suites; do \
 		$(BIN)/coverage report --include="$$part/*" --fail-under=90 || exit 1; done
