@@ -32,6 +32,11 @@ from runner.stacks import Stack
 BACK_SECONDS = 60.0  # in which a worker that has gone may be started again by its nanny
 LOOK_SECONDS = 0.5  # between looks at which workers there are
 LOSSES = 2  # workers that a stack may lose before it is suspected: machines of a cluster come and go
+GONE = (
+    "the scheduler has gone, or has dropped what it was given; the finished trials are kept, and the same"
+    " command goes on from there"
+)
+USELESS = "expected a worker that can be used, found none"
 
 
 class ClusterError(WorkersFail):
@@ -73,6 +78,7 @@ class ClusterExecutor:
         self._lost: Counter[int] = Counter()
         self._events: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
         self._endings: list[tuple[int, Ending]] = []
+        self._over = ""  # why no stack can be run any more
         # Answers come on a thread of Dask's, which hands out what is next: a commit keeps no worker waiting.
         self._lock = threading.RLock()
         self._looked = float("-inf")
@@ -92,13 +98,16 @@ class ClusterExecutor:
     def ended(self, seconds: float) -> list[tuple[int, Ending]]:
         """Return what has ended, after so many seconds at most.
 
-        Raises ClusterError where the scheduler has gone, or every worker there is was refused.
+        Raises ClusterError where the scheduler has gone, or every worker there is was refused: once all that
+        ended before was returned.
         """
         end = time.monotonic() + seconds
         while True:
             if seconds and time.monotonic() >= self._looked + LOOK_SECONDS:  # else the run is being ended
                 self._look()
             self._hear_all(min(end, self._looked + LOOK_SECONDS) - time.monotonic())
+            if self._over and not self._endings:
+                raise ClusterError(f"--dask {self._address}: {self._over}")
             if self._endings or time.monotonic() >= end:
                 found = self._endings.copy()
                 self._endings.clear()
@@ -124,12 +133,14 @@ class ClusterExecutor:
 
     def _look(self) -> None:
         """See which workers there are, what they lost, and whose time is over."""
+        self._looked = time.monotonic()
         try:
             if self._client.status != "running":
                 raise ConnectionError
             present = set(self._client.nthreads())
         except (OSError, RuntimeError, TimeoutError):
-            self._gone()
+            self._later(self._give_up, GONE)
+            return
         with self._lock:
             for address in self._workers.keys() - present:
                 self._lose(address)
@@ -140,11 +151,8 @@ class ClusterExecutor:
             self._look_at_workers()
         self._looked = time.monotonic()
 
-    def _gone(self) -> None:
-        raise ClusterError(
-            f"--dask {self._address}: the scheduler has gone, or has dropped what it was given; the finished"
-            " trials are kept, and the same command goes on from there"
-        )
+    def _give_up(self, why: str) -> None:
+        self._over = why
 
     def _look_at_workers(self) -> None:
         """Say so where nobody can work, and give up where everybody was refused."""
@@ -153,7 +161,7 @@ class ClusterExecutor:
         if not idle:
             self._busy = time.monotonic()
         elif self._workers and time.monotonic() >= self._busy + patience:
-            self._later(self._useless)  # once it was said why each is left out
+            self._later(self._give_up, USELESS)  # once it was said why each is left out
         elif not self._idle:
             self._later(
                 self._tell,
@@ -161,9 +169,6 @@ class ClusterExecutor:
                 f" dask worker {self._address} --nthreads 1 starts one",
             )
         self._idle = idle
-
-    def _useless(self) -> None:
-        raise ClusterError(f"--dask {self._address}: expected a worker that can be used, found none")
 
     def _look_at_clock(self) -> None:
         if self._timeout is None:
@@ -264,7 +269,7 @@ class ClusterExecutor:
             if self._leaving or worker is None or worker.doing is not future:
                 return
             if future.cancelled():
-                self._later(self._gone)
+                self._later(self._give_up, GONE)
                 return
             worker.doing = None
             then(address, future)

@@ -150,6 +150,10 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
         "A coordinator that is killed and started again goes on": (
             (CLUSTER, "test_a_coordinator_killed_and_started_again_goes_on"),
         ),
+        "What came back before the scheduler went is stored; one line says that it went": (
+            (CLUSTER, "test_what_came_back_before_the_scheduler_went_is_not_lost"),
+            (CLUSTER, "test_a_scheduler_that_goes_away_is_one_clear_line"),
+        ),
         "Own models given as files reach the workers, as they are now": (
             (CLUSTER, "test_files_of_somebodys_reach_the_workers_with_all_that_they_import"),
             (CLUSTER, "test_a_changed_file_is_run_as_it_is_now"),

@@ -484,6 +484,25 @@ def test_a_scheduler_that_goes_away_is_one_clear_line(empty, notes):
         until(lambda: False, executor)
 
 
+def test_what_came_back_before_the_scheduler_went_is_not_lost(empty):
+    empty.start_worker()
+    empty.wait_for_workers(1)
+    todo, deadline = estimators("lda")[:1], time.monotonic() + PATIENCE
+    with connected(empty.address, None, ignore, print) as executor:
+        executor.submit(0, todo[0])
+        executor.ended(0.01)  # asks the worker
+        while executor._calls:  # which is handed the stack, and brings it back, while nobody looks
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        end(empty.scheduler)
+        while executor._client.status == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        same(dict(executor.ended(1.0)), in_this_process(todo))
+        with pytest.raises(ClusterError, match="the scheduler has gone"):
+            executor.ended(1.0)
+
+
 # --- the whole command -----------------------------------------------------------------------------------
 
 
