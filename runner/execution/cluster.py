@@ -14,6 +14,14 @@ from runner.executors import Executor, Progress, Tell
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
+LOGGERS = (
+    "distributed",
+    "distributed.client",
+    "tornado",
+    "tornado.application",
+    "asyncio",
+    "concurrent.futures",
+)
 
 
 @contextlib.contextmanager
@@ -40,13 +48,17 @@ def connected(
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Leave it to us to say what is wrong: Dask logs it too, at length."""
-    logger = logging.getLogger("distributed")
-    before = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
+    with contextlib.suppress(ImportError):
+        import distributed  # noqa: F401 (which sets levels of its own, once)
+    loggers = [logging.getLogger(name) for name in LOGGERS]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        for logger, level in zip(loggers, before, strict=True):
+            logger.setLevel(level)
 
 
 def _client(address: str) -> Any:

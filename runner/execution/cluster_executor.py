@@ -7,7 +7,6 @@ that join later without going to those that are refused.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import pickle
 import threading
@@ -16,8 +15,7 @@ import uuid
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
-from queue import Empty, SimpleQueue
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks import shipping
@@ -25,12 +23,14 @@ from benchmarks.shipping import NOTHING, Shipped
 from reports.numbers import seconds as in_words
 from runner.execution import cluster_worker
 from runner.execution.cluster_worker import QUESTIONS, Call, Unfit
-from runner.execution.interrupts import released
+from runner.execution.inbox import Inbox
 from runner.executors import Died, Done, Ending, Progress, Tell, TimedOut, WorkersFail
 from runner.stacks import Stack
 
 BACK_SECONDS = 60.0  # in which a worker that has gone may be started again by its nanny
 LOOK_SECONDS = 0.5  # between looks at which workers there are
+SILENT_SECONDS = 30.0  # that workers may take to say what is installed there, before it is said that they do
+FETCH_SECONDS = 120.0  # that an answer may be on its way from a worker
 LOSSES = 2  # workers that a stack may lose before it is suspected: machines of a cluster come and go
 GONE = (
     "the scheduler has gone, or has dropped what it was given; the finished trials are kept, and the same"
@@ -45,12 +45,17 @@ class ClusterError(WorkersFail):
 
 @dataclass
 class _Worker:
-    """A worker of the cluster: what it is at, since when, and whether it is one of ours."""
+    """A worker of the cluster: what it is at, since when, and whether it is one of ours.
 
+    asked: when it was first asked; answered: since when there is an answer that is still to be fetched.
+    """
+
+    asked: float = field(default_factory=time.monotonic)
     doing: Future[Any] | None = None
     ticket: int | None = None
     key: str = ""
     since: float | None = None
+    answered: float | None = None
     fit: bool | None = None  # None until it has said what is installed there
 
 
@@ -76,14 +81,15 @@ class ClusterExecutor:
         self._waiting: deque[int] = deque()
         self._calls: dict[int, Call] = {}
         self._lost: Counter[int] = Counter()
-        self._events: SimpleQueue[tuple[Callable[..., object], tuple[Any, ...]]] = SimpleQueue()
+        self._inbox = Inbox()  # of the caller's thread
         self._endings: list[tuple[int, Ending]] = []
         self._over = ""  # why no stack can be run any more
         # Answers come on a thread of Dask's, which hands out what is next: a commit keeps no worker waiting.
         self._lock = threading.RLock()
         self._looked = float("-inf")
         self._busy = float("-inf")  # when there last was a worker that could be used
-        self._idle = self._left = self._leaving = False
+        self._waits_for = ""  # what was last said that nobody can work for want of
+        self._left = self._leaving = False
         client.subscribe_topic(self._topic, self._hear)
 
     def submit(self, ticket: int, stack: Stack) -> None:
@@ -105,8 +111,8 @@ class ClusterExecutor:
         while True:
             if seconds and time.monotonic() >= self._looked + LOOK_SECONDS:  # else the run is being ended
                 self._look()
-            self._hear_all(min(end, self._looked + LOOK_SECONDS) - time.monotonic())
-            if self._over and not self._endings:
+            self._inbox.make_calls(min(end, self._looked + LOOK_SECONDS) - time.monotonic())
+            if seconds and self._over and not self._endings:
                 raise ClusterError(f"--dask {self._address}: {self._over}")
             if self._endings or time.monotonic() >= end:
                 found = self._endings.copy()
@@ -122,15 +128,6 @@ class ClusterExecutor:
 
     # --- on the caller's thread ---
 
-    def _hear_all(self, seconds: float) -> None:
-        """Do what is to be done about all that was heard, and wait for the first of it."""
-        with contextlib.suppress(Empty):
-            with released():
-                do, arguments = self._events.get(timeout=max(seconds, 0.0))
-            while True:
-                do(*arguments)
-                do, arguments = self._events.get_nowait()
-
     def _look(self) -> None:
         """See which workers there are, what they lost, and whose time is over."""
         self._looked = time.monotonic()
@@ -139,13 +136,14 @@ class ClusterExecutor:
                 raise ConnectionError
             present = set(self._client.nthreads())
         except (OSError, RuntimeError, TimeoutError):
-            self._later(self._give_up, GONE)
+            self._inbox.leave(self._give_up, GONE)
             return
         with self._lock:
             for address in self._workers.keys() - present:
                 self._lose(address)
             for address in sorted(present - self._workers.keys()):
                 self._ask(address)
+            self._look_at_answers()
             self._look_at_clock()
             self._hand_out()
             self._look_at_workers()
@@ -155,20 +153,35 @@ class ClusterExecutor:
         self._over = why
 
     def _look_at_workers(self) -> None:
-        """Say so where nobody can work, and give up where everybody was refused."""
-        idle = all(worker.fit is False for worker in self._workers.values())
-        patience = BACK_SECONDS if self._left else 0.0
-        if not idle:
-            self._busy = time.monotonic()
-        elif self._workers and time.monotonic() >= self._busy + patience:
-            self._later(self._give_up, USELESS)  # once it was said why each is left out
-        elif not self._idle:
-            self._later(
-                self._tell,
+        """Say what is waited for where nobody can work, and give up where everybody was refused."""
+        now, patience, waits_for = time.monotonic(), BACK_SECONDS if self._left else 0.0, ""
+        fit = {worker.fit for worker in self._workers.values()}
+        unasked = [worker.asked for worker in self._workers.values() if worker.fit is None]
+        if fit - {False}:
+            self._busy = now
+            if True not in fit and now >= max(unasked) + SILENT_SECONDS:
+                waits_for = f"no worker at {self._address} has answered yet: waiting for one that is free"
+        elif fit and now >= self._busy + patience:
+            self._inbox.leave(self._give_up, USELESS)  # once it was said why each is left out
+        else:
+            waits_for = (
                 f"no worker at {self._address}: waiting for one;"
-                f" dask worker {self._address} --nthreads 1 starts one",
+                f" dask worker {self._address} --nthreads 1 starts one"
             )
-        self._idle = idle
+        if waits_for not in ("", self._waits_for):
+            self._inbox.leave(self._tell, waits_for)
+        self._waits_for = waits_for
+
+    def _look_at_answers(self) -> None:
+        """Give up answers that don't arrive: what fails on their way, Dask tells nobody."""
+        for address, worker in list(self._workers.items()):
+            state = self._client.futures.get(worker.key)
+            if worker.doing is None or (state is not None and state.status in ("pending", "lost")):
+                worker.answered = None
+            elif worker.answered is None:
+                worker.answered = time.monotonic()
+            elif time.monotonic() >= worker.answered + FETCH_SECONDS:
+                self._lose(address, "sent what can't be fetched")
 
     def _look_at_clock(self) -> None:
         if self._timeout is None:
@@ -184,7 +197,7 @@ class ClusterExecutor:
         try:
             self._client.restart_workers([address], timeout=30)
         except ValueError:
-            self._later(
+            self._inbox.leave(
                 self._tell,
                 f"worker {address} has no nanny that could restart it: it gets no stack until the one that"
                 " timed out ends",
@@ -194,18 +207,15 @@ class ClusterExecutor:
 
     # --- on either thread, with the lock held ---
 
-    def _later(self, do: Callable[..., object], *arguments: Any) -> None:
-        self._events.put((do, arguments))
-
     def _end(self, ticket: int | None, ending: Ending) -> None:
         assert ticket is not None
         del self._calls[ticket]
         self._lost.pop(ticket, None)
-        self._later(self._endings.append, (ticket, ending))
+        self._inbox.leave(self._endings.append, (ticket, ending))
 
     def _hand_out(self) -> None:
         """Give a stack to each worker that is free."""
-        if not self._waiting or self._leaving:
+        if not self._waiting or self._leaving or self._client.status != "running":
             return
         for address, worker in self._workers.items():
             if worker.fit and worker.doing is None:
@@ -229,7 +239,7 @@ class ClusterExecutor:
         worker.doing = self._futures.submit(loads, pickle.dumps(call), workers=[address], key=worker.key)
         worker.doing.add_done_callback(functools.partial(self._answered, address, then))
 
-    def _lose(self, address: str) -> None:
+    def _lose(self, address: str, how: str = "has gone") -> None:
         """Let the stack of a worker that has gone run elsewhere, unless it may be what ended the worker."""
         ticket = self._drop(address)
         if ticket is None:
@@ -237,7 +247,7 @@ class ClusterExecutor:
         self._lost[ticket] += 1
         if self._lost[ticket] < LOSSES:
             self._waiting.appendleft(ticket)
-            self._later(self._tell, f"worker {address} has gone; its stack runs elsewhere")
+            self._inbox.leave(self._tell, f"worker {address} {how}; its stack runs elsewhere")
         else:
             self._end(
                 ticket, Died(f"{LOSSES} workers in succession went while they ran it, the last {address}")
@@ -248,7 +258,9 @@ class ClusterExecutor:
         worker = self._workers.pop(address)
         self._left |= worker.fit is not False
         if worker.doing is not None:
-            self._later(worker.doing.cancel)  # waits for Dask's thread, which may be waiting for our lock
+            self._inbox.leave(
+                worker.doing.cancel
+            )  # waits for Dask's thread, which may be waiting for our lock
         return worker.ticket
 
     # --- on Dask's thread ---
@@ -260,7 +272,7 @@ class ClusterExecutor:
             worker = self._workers.get(message["worker"])
             if worker is not None and worker.key == message["key"]:
                 worker.since = worker.since or time.monotonic()
-                self._later(self._progress, worker.ticket, message["share"])
+                self._inbox.leave(self._progress, worker.ticket, message["share"])
 
     def _answered(self, address: str, then: Callable[[str, Future[Any]], None], future: Future[Any]) -> None:
         """Take in what a worker answers to a call, unless nobody waits for it any more."""
@@ -269,7 +281,7 @@ class ClusterExecutor:
             if self._leaving or worker is None or worker.doing is not future:
                 return
             if future.cancelled():
-                self._later(self._give_up, GONE)
+                self._inbox.leave(self._give_up, GONE)
                 return
             worker.doing = None
             then(address, future)
@@ -295,7 +307,7 @@ class ClusterExecutor:
             return
         worker.fit = True
         if threads > 1:
-            self._later(
+            self._inbox.leave(
                 self._tell,
                 f"worker {address} has {threads} threads and runs one stack at a time;"
                 " start it with --nthreads 1, and one for each core",
@@ -303,7 +315,7 @@ class ClusterExecutor:
 
     def _refuse(self, address: str, why: str) -> None:
         self._workers[address].fit = False
-        self._later(self._tell, f"worker {address} is left out: {why}")
+        self._inbox.leave(self._tell, f"worker {address} is left out: {why}")
 
     def _came_back(self, address: str, future: Future[Any]) -> None:
         from distributed import KilledWorker

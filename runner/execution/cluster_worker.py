@@ -65,7 +65,9 @@ def introduce() -> tuple[dict[str, str], int]:
     """Return what is installed here and how many threads this worker has, once no stack runs here."""
     from distributed import get_worker
 
-    import runner.training.learning  # noqa: F401 (what takes time, before the clock of a stack starts)
+    # What takes time, before the clock of a stack starts.
+    import benchmarks.architectures.fitting  # noqa: F401
+    import runner.training.learning  # noqa: F401
 
     with _one_at_a_time:
         return installed(), get_worker().state.nthreads

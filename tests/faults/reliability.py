@@ -143,6 +143,7 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
         "A worker that is killed costs time alone; a stack that kills its workers is found": (
             (CLUSTER, "test_a_worker_killed_in_mid_run_costs_nothing_but_time"),
             (CLUSTER, "test_a_stack_that_kills_its_workers_is_told_from_the_others"),
+            (CLUSTER, "test_an_answer_that_fails_on_its_way_is_computed_again"),
         ),
         "A worker with other versions gets nothing, and they are named": (
             (CLUSTER, "test_a_worker_with_other_versions_gets_nothing"),
@@ -152,7 +153,7 @@ PROMISES: Mapping[str, Mapping[str, tuple[tuple[str, str], ...]]] = {
         ),
         "What came back before the scheduler went is stored; one line says that it went": (
             (CLUSTER, "test_what_came_back_before_the_scheduler_went_is_not_lost"),
-            (CLUSTER, "test_a_scheduler_that_goes_away_is_one_clear_line"),
+            (CLUSTER, "test_a_command_whose_scheduler_goes_away_says_so_in_one_line"),
         ),
         "Own models given as files reach the workers, as they are now": (
             (CLUSTER, "test_files_of_somebodys_reach_the_workers_with_all_that_they_import"),

@@ -313,6 +313,21 @@ def test_a_cluster_without_workers_is_waited_for_and_who_joins_late_works_too(em
         assert isinstance(awaited(executor, 1)[0], Done)
 
 
+@pytest.mark.long
+def test_workers_that_are_at_something_else_are_waited_for_and_that_is_said(empty, monkeypatch):
+    monkeypatch.setattr(executors, "SILENT_SECONDS", 1.0)
+    empty.start_worker()
+    told = []
+    with Client(empty.address, set_as_default=False) as other:
+        other.wait_for_workers(1)
+        others = other.submit(time.sleep, 5)
+        with connected(empty.address, None, ignore, told.append) as executor:
+            executor.submit(0, planned()[0])
+            assert isinstance(awaited(executor, 1)[0], Done)
+        assert others.done()
+    assert told == [f"no worker at {empty.address} has answered yet: waiting for one that is free"]
+
+
 # --- stacks that end their worker, or take for ever ------------------------------------------------------
 
 SLOW = """
@@ -402,23 +417,20 @@ def test_a_worker_with_threads_runs_one_stack_at_a_time_even_of_two_runs(empty, 
 def test_a_worker_killed_in_mid_run_costs_nothing_but_time(empty, notes, nanny):
     for _ in range(2):
         empty.start_worker(nanny=nanny)
+    empty.wait_for_workers(2)
     todo = planned(architectures=["slow.py:Network", "linear"], budgets=[12_800], seeds=1)
     slow = next(ticket for ticket, stack in enumerate(todo) if stack.architecture == "slow.py:Network")
     told, shares = [], []
     with connected(empty.address, None, lambda *share: shares.append(share), told.append) as executor:
+        pids = executor._client.run(os.getpid)
         for ticket, stack in enumerate(todo):
             executor.submit(ticket, stack)
         found = until(lambda: any(share > 0 for ticket, share in shares if ticket == slow), executor)
         address = next(each for each, worker in executor._workers.items() if worker.ticket == slow)
-        os.kill(pid_of(empty, address), signal.SIGKILL)
+        os.kill(pids[address], signal.SIGKILL)
         found |= awaited(executor, len(todo) - len(found))
     same(found, in_this_process(todo))
     assert f"worker {address} has gone; its stack runs elsewhere" in told
-
-
-def pid_of(found, address):
-    with Client(found.address, set_as_default=False) as client:
-        return client.run(os.getpid, workers=[address])[address]
 
 
 @pytest.mark.long
@@ -471,20 +483,7 @@ def test_what_is_left_on_the_cluster_is_dropped_and_the_next_run_finds_its_worke
     assert time.monotonic() - left < 30
 
 
-@pytest.mark.long
-def test_a_scheduler_that_goes_away_is_one_clear_line(empty, notes):
-    empty.start_worker()
-    with (
-        pytest.raises(ClusterError, match="the scheduler has gone"),
-        connected(empty.address, None, ignore, print) as executor,
-    ):
-        executor.submit(0, estimators("slow.py:Hangs", seeds=1)[0])
-        until(lambda: list(notes.iterdir()), executor)
-        end(empty.scheduler)
-        until(lambda: False, executor)
-
-
-def test_what_came_back_before_the_scheduler_went_is_not_lost(empty):
+def test_what_came_back_before_the_scheduler_went_is_not_lost(empty, caplog):
     empty.start_worker()
     empty.wait_for_workers(1)
     todo, deadline = estimators("lda")[:1], time.monotonic() + PATIENCE
@@ -501,6 +500,34 @@ def test_what_came_back_before_the_scheduler_went_is_not_lost(empty):
         same(dict(executor.ended(1.0)), in_this_process(todo))
         with pytest.raises(ClusterError, match="the scheduler has gone"):
             executor.ended(1.0)
+        executor._client.close(timeout=1)  # as it does by itself in the end
+        executor.submit(1, todo[0])
+        assert executor.ended(0.0) == []  # Ctrl-C is told as such
+        with pytest.raises(ClusterError, match="the scheduler has gone"):
+            executor.ended(1.0)
+    assert not caplog.records, "Dask says it too, at length"
+
+
+def test_an_answer_that_fails_on_its_way_is_computed_again(crew, monkeypatch):
+    monkeypatch.setattr(executors, "FETCH_SECONDS", 0.5)
+    todo, told, failed = planned(budgets=[640]), [], []
+    with connected(crew.address, None, ignore, told.append) as executor:
+        executor.submit(0, todo[0])
+        until(lambda: any(worker.ticket == 0 for worker in executor._workers.values()), executor)
+        fetch = executor._client._gather
+
+        async def fail_once(futures, *rest, **options):
+            (future,) = futures
+            if not failed and any(worker.key == future.key and worker.ticket == 0 for worker in workers):
+                failed.append(future.key)
+                raise OSError("the connection was reset")
+            return await fetch(futures, *rest, **options)
+
+        workers = list(executor._workers.values())
+        executor._client._gather = fail_once
+        same(awaited(executor, 1, told), in_this_process(todo[:1]))
+    assert failed
+    assert any("sent what can't be fetched; its stack runs elsewhere" in line for line in told)
 
 
 # --- the whole command -----------------------------------------------------------------------------------
@@ -518,6 +545,23 @@ def stored(folder):
             "SELECT * FROM record WHERE metric != 'training_seconds' ORDER BY trial, budget, metric, region"
         )
         return list(map(repr, store.rows(query)))
+
+
+@pytest.mark.long
+def test_a_command_whose_scheduler_goes_away_says_so_in_one_line(empty, notes):
+    empty.start_worker()
+    folder = notes.parent / "run"
+    grid = ["--suite", "smoke", "--seeds", "1", "--budget", "640000", "--architecture", "slow.py:SlowNetwork"]
+    process = started(empty, folder, *grid, "--format", "none")
+    deadline = time.monotonic() + PATIENCE
+    while not list(notes.iterdir()):
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    end(empty.scheduler)
+    said = process.communicate(timeout=PATIENCE)[1]
+    assert process.returncode == 2, said
+    assert said.rstrip().splitlines()[-1].startswith(f"error: --dask {empty.address}: the scheduler has gone")
+    assert "Traceback" not in said and "distributed" not in said
 
 
 @pytest.mark.long

@@ -52,7 +52,7 @@ class Cluster:
     def wait_for_workers(self, count):
         """Return once so many workers have introduced themselves; raises TimeoutError."""
         with Client(self.address, set_as_default=False) as client:
-            client.wait_for_workers(count, timeout=60)
+            client.wait_for_workers(count, timeout=120)
 
     def _start(self, *arguments, cwd=None):
         with (self.folder / f"{len(self.processes)}.log").open("w") as log:
