@@ -156,10 +156,10 @@ class ClusterExecutor:
         """Say what is waited for where nobody can work, and give up where everybody was refused."""
         now, patience, waits_for = time.monotonic(), BACK_SECONDS if self._left else 0.0, ""
         fit = {worker.fit for worker in self._workers.values()}
-        unasked = [worker.asked for worker in self._workers.values() if worker.fit is None]
+        asked = [worker.asked for worker in self._workers.values() if worker.fit is None]
         if fit - {False}:
             self._busy = now
-            if True not in fit and now >= max(unasked) + SILENT_SECONDS:
+            if True not in fit and now >= max(asked) + SILENT_SECONDS:
                 waits_for = f"no worker at {self._address} has answered yet: waiting for one that is free"
         elif fit and now >= self._busy + patience:
             self._inbox.leave(self._give_up, USELESS)  # once it was said why each is left out
