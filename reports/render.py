@@ -33,8 +33,10 @@ LONGEST_PART = 26
 _HERE = Path(__file__).parent
 
 
-def write_report(results: Results, folder: Path) -> None:
-    """Write a run's files; each is written beside its place and swapped in, so none is ever half there.
+def write_report(results: Results, folder: Path) -> Summary:
+    """Write a run's files and return the numbers in them.
+
+    Each file is written beside its place and swapped in, so none is ever half there.
 
     Raises OSError where the folder can't be written.
     """
@@ -50,6 +52,7 @@ def write_report(results: Results, folder: Path) -> None:
             swap_in(pages / "static" / name, content)
         for name, content in suite_files(results, summary):
             swap_in(pages / name, content)
+    return summary
 
 
 def data_files(
@@ -72,14 +75,14 @@ def data_files(
         yield f"figures/{name}.svg", finish()
 
 
-def terminal(results: Results) -> str:
+def terminal(results: Results, summary: Summary | None = None) -> str:
     """A plain-text leaderboard of the largest budget, at most 80 columns wide."""
-    return terminal_table(results, summarise(results))
+    return terminal_table(results, summary or summarise(results))
 
 
-def as_json(results: Results) -> str:
+def as_json(results: Results, summary: Summary | None = None) -> str:
     """The rows of leaderboard.csv as JSON: {"suite", "leaderboard": [...]}; blank is null, infinity "inf"."""
-    return json_text(results, summarise(results))
+    return json_text(results, summary or summarise(results))
 
 
 def records_csv(results: Results, summary: Summary) -> str:

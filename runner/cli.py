@@ -153,9 +153,9 @@ def _run_and_show(suite: Suite, options: Options, form: str) -> int:
 
     outcome = running.run(suite, options)
     if form == "table":
-        click.echo(render.terminal(outcome.results))
+        click.echo(render.terminal(outcome.results, outcome.summary))
     elif form == "json":
-        click.echo(render.as_json(outcome.results))
+        click.echo(render.as_json(outcome.results, outcome.summary))
     if outcome.failed:
         say(f"{count(outcome.failed, 'trial')} failed; the report says why")
     say(f"report: {options.folder / 'report' / 'index.html'}")

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks import shipping
 from reports.results import Results
@@ -25,6 +25,9 @@ from runner.stacks import Stack, stacked
 from runner.store import FILE, Store
 from runner.training import checkpoint
 from suites.suite import Suite
+
+if TYPE_CHECKING:
+    from reports.leaderboard import Summary
 
 
 @dataclass(frozen=True)
@@ -47,9 +50,10 @@ class Options:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves to show: its frames, and how many trials failed."""
+    """What a run leaves to show: its frames, their summary, and how many trials failed."""
 
     results: Results
+    summary: Summary
     failed: int
 
 
@@ -77,13 +81,13 @@ def run(suite: Suite, options: Options) -> Outcome:
         run_stacks(store, stacks, options, planned)
         checkpoint.tidy(options.folder / checkpoint.FOLDER)
         _say_if_mixed(store)
-        found = report(store, _manifest(suite, options, store, started), options.folder)
+        found, summary = report(store, _manifest(suite, options, store, started), options.folder)
         _say_what_is_left_out(store, trials)
-    return Outcome(found, failed=_failed(found))
+    return Outcome(found, summary, failed=_failed(found))
 
 
-def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
-    """Write a run's manifest, tables and pages into a folder; raises StoreError."""
+def report(store: Store, manifest: dict[str, Any], folder: Path) -> tuple[Results, Summary]:
+    """Write a run's manifest, tables and pages into a folder and return what they show; raises StoreError."""
     from reports import aside
 
     aside.prepare()  # meanwhile the numbers are read
@@ -92,8 +96,7 @@ def report(store: Store, manifest: dict[str, Any], folder: Path) -> Results:
 
     found = results(store, manifest)
     swap_in(folder / MANIFEST, json.dumps(manifest, indent=2) + "\n")
-    write_report(found, folder)
-    return found
+    return found, write_report(found, folder)
 
 
 def _store(options: Options) -> Store:

@@ -5,11 +5,13 @@ from collections import Counter
 
 import pandas as pd
 import pytest
+from click.testing import CliRunner
 
 from reports import failures, leaderboard, rows, trials
 from reports.figures import svg
 from reports.ranking.measures import BOARD
 from reports.render import write_report
+from runner.cli import cli
 
 
 @pytest.fixture
@@ -48,6 +50,17 @@ def test_a_report_makes_trials_failures_and_boards_once(results, tmp_path, calls
     assert boards == {(budget, measure.key): 1 for budget in budgets for measure in BOARD}
     pages = {key: number for (name, key), number in calls.items() if name == "begun" and key}
     assert set(pages.values()) == {1}
+
+
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_run_is_summarised_once_for_its_pages_and_the_terminal(tmp_path, calls, form):
+    import reports.site  # noqa: F401, so that its names are counted too
+
+    grid = ["--task", "gauss-nested", "--architecture", "linear", "--budget", "64", "--seeds", "1"]
+    options = ["--output", str(tmp_path), "--jobs", "1", "--format", form]
+    done = CliRunner().invoke(cli, ["run", "--suite", "smoke", *grid, *options])
+    assert done.exit_code == 0 and "linear" in done.stdout
+    assert calls["summarise", None] == 1
 
 
 def test_a_report_knows_its_rows_without_looking_them_up_again(results):

@@ -39,7 +39,7 @@ def tables_alone():
         (folder / "manifest.json").write_text(json.dumps(manifest))
         rows = sorted(map(str, found.records.itertuples(index=False, name=None)))
         (folder / "records.csv").write_text("\n".join(rows))
-        return found
+        return found, None
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(running, "report", quick)
