@@ -4,12 +4,17 @@ import pytest
 
 from benchmarks import facts, registry
 
+SLOW = "digits-d64", "gauss-shared-d128"  # half a minute together
+
 
 def test_every_registered_task_is_in_the_table():
     assert list(facts.committed()) == list(registry.TASKS)
 
 
-@pytest.mark.parametrize("name", list(registry.TASKS))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long if name in SLOW else []) for name in registry.TASKS],
+)
 def test_the_table_is_what_is_computed(name):
     written, computed = facts.committed()[name], facts.facts(registry.task(name))
     assert set(written) == set(computed)

@@ -30,7 +30,7 @@ def obeys_the_law(mean, error, k, n):
     return abs(mean - law) <= 4 * error and abs(mean - law) <= 0.05 * law
 
 
-@pytest.mark.parametrize("n", [1_000, 10_000])
+@pytest.mark.parametrize("n", [1_000, pytest.param(10_000, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", ["gauss-separated", "gauss-nested", "gauss-sparse-tail"])
 def test_maximum_likelihood_in_the_true_family_costs_k_over_two_n(name, n):
     k = conditional_parameters(registry.task(name))
