@@ -520,7 +520,7 @@ def test_odd_numbers_and_words_survive():
 
 
 def test_a_run_goes_on_with_the_stacks_that_it_had_and_leaves_no_checkpoint(tmp_path, killing, monkeypatch):
-    monkeypatch.setattr(running, "report", lambda *_: None)  # pages take longer than all else
+    monkeypatch.setattr(running, "report", lambda *_: (None, None))  # pages take longer than all else
     monkeypatch.setattr(running, "_failed", lambda _: 0)
     suite = narrow(load("smoke"), architectures=["mlp-16x16"], budgets=STREAM)
     suite = suite.model_copy(update={"reference": []})
