@@ -89,6 +89,15 @@ def until(what, executor):
     return found
 
 
+def unheard(what, process=None):
+    """Wait until something holds, while no executor is asked and a process, if any, goes on."""
+    deadline = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < deadline
+        assert process is None or process.poll() is None
+        time.sleep(0.1)
+
+
 def numbers(results):
     """Return all that results say but how long it took."""
     return [
@@ -251,15 +260,13 @@ def test_a_worker_with_other_versions_gets_nothing(empty):
     for preload in (VERSIONS, ENGINE, WITHOUT.format(home=str(HOME))):
         empty.start_worker(preload=preload)
     empty.wait_for_workers(3)  # else the run ends as soon as those that are there are refused
-    told, deadline = [], time.monotonic() + PATIENCE
+    told = []
     with (
         pytest.raises(ClusterError, match="expected a worker that can be used, found none"),
         connected(empty.address, None, ignore, told.append) as executor,
     ):
         executor.ended(0.01)  # asks them
-        while any(worker.fit is None for worker in executor._workers.values()):
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        unheard(lambda: all(worker.fit is not None for worker in executor._workers.values()))
         time.sleep(executors.LOOK_SECONDS)  # so that it is seen that nobody can work before it is told why
         until(lambda: False, executor)
     lines = sorted(line.partition(" is left out: ")[2] for line in told if "left out" in line)
@@ -486,17 +493,13 @@ def test_what_is_left_on_the_cluster_is_dropped_and_the_next_run_finds_its_worke
 def test_what_came_back_before_the_scheduler_went_is_not_lost(empty, caplog):
     empty.start_worker()
     empty.wait_for_workers(1)
-    todo, deadline = estimators("lda")[:1], time.monotonic() + PATIENCE
+    todo = estimators("lda")[:1]
     with connected(empty.address, None, ignore, print) as executor:
         executor.submit(0, todo[0])
         executor.ended(0.01)  # asks the worker
-        while executor._calls:  # which is handed the stack, and brings it back, while nobody looks
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        unheard(lambda: not executor._calls)  # it is handed the stack, and brings it back
         end(empty.scheduler)
-        while executor._client.status == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+        unheard(lambda: executor._client.status != "running")
         same(dict(executor.ended(1.0)), in_this_process(todo))
         with pytest.raises(ClusterError, match="the scheduler has gone"):
             executor.ended(1.0)
@@ -512,19 +515,18 @@ def test_an_answer_that_fails_on_its_way_is_computed_again(crew, monkeypatch):
     monkeypatch.setattr(executors, "FETCH_SECONDS", 0.5)
     todo, told, failed = planned(budgets=[640]), [], []
     with connected(crew.address, None, ignore, told.append) as executor:
-        executor.submit(0, todo[0])
-        until(lambda: any(worker.ticket == 0 for worker in executor._workers.values()), executor)
         fetch = executor._client._gather
 
         async def fail_once(futures, *rest, **options):
             (future,) = futures
+            workers = list(executor._workers.values())
             if not failed and any(worker.key == future.key and worker.ticket == 0 for worker in workers):
                 failed.append(future.key)
                 raise OSError("the connection was reset")
             return await fetch(futures, *rest, **options)
 
-        workers = list(executor._workers.values())
         executor._client._gather = fail_once
+        executor.submit(0, todo[0])
         same(awaited(executor, 1, told), in_this_process(todo[:1]))
     assert failed
     assert any("sent what can't be fetched; its stack runs elsewhere" in line for line in told)
@@ -536,6 +538,14 @@ def test_an_answer_that_fails_on_its_way_is_computed_again(crew, monkeypatch):
 def started(found, folder, *arguments):
     done = [sys.executable, "-m", "runner", "--dask", found.address, "--output", str(folder), *arguments]
     return subprocess.Popen(done, cwd=folder.parent, env=with_home(), stderr=subprocess.PIPE, text=True)
+
+
+def in_mid_run(found, notes):
+    """Return the process of a run that trains for minutes, once it has begun to."""
+    grid = ["--suite", "smoke", "--seeds", "1", "--budget", "640000", "--architecture", "slow.py:SlowNetwork"]
+    process = started(found, notes.parent / "run", *grid, "--format", "none")
+    unheard(lambda: list(notes.iterdir()), process)
+    return process
 
 
 def stored(folder):
@@ -550,13 +560,7 @@ def stored(folder):
 @pytest.mark.long
 def test_a_command_whose_scheduler_goes_away_says_so_in_one_line(empty, notes):
     empty.start_worker()
-    folder = notes.parent / "run"
-    grid = ["--suite", "smoke", "--seeds", "1", "--budget", "640000", "--architecture", "slow.py:SlowNetwork"]
-    process = started(empty, folder, *grid, "--format", "none")
-    deadline = time.monotonic() + PATIENCE
-    while not list(notes.iterdir()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.1)
+    process = in_mid_run(empty, notes)
     end(empty.scheduler)
     said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 2, said
@@ -583,10 +587,7 @@ def test_a_coordinator_killed_and_started_again_goes_on(empty, notes):
     ]
     folder = notes.parent / "run"
     first = started(empty, folder, *grid)
-    deadline = time.monotonic() + PATIENCE
-    while not (folder / FILE).is_file() or len(stored(folder)) < 100 or not list(notes.iterdir()):
-        assert time.monotonic() < deadline and first.poll() is None
-        time.sleep(0.1)
+    unheard(lambda: (folder / FILE).is_file() and len(stored(folder)) >= 100 and list(notes.iterdir()), first)
     first.kill()
     first.wait()
     there = len(done_in(folder))
@@ -635,13 +636,7 @@ def test_a_changed_file_is_run_as_it_is_now(empty, own):
 @pytest.mark.long
 def test_ctrl_c_ends_a_run_and_leaves_the_cluster_as_it_was(empty, notes):
     empty.start_worker()
-    folder = notes.parent / "run"
-    grid = ["--suite", "smoke", "--seeds", "1", "--budget", "640000", "--architecture", "slow.py:SlowNetwork"]
-    process = started(empty, folder, *grid, "--format", "none")
-    deadline = time.monotonic() + PATIENCE
-    while not list(notes.iterdir()):
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.1)
+    process = in_mid_run(empty, notes)
     asked = time.monotonic()
     process.send_signal(signal.SIGINT)
     said = process.communicate(timeout=PATIENCE)[1]

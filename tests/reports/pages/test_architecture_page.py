@@ -211,9 +211,8 @@ def test_hostile_names_and_descriptions_stay_text(make_results):
         assert page.open == [] and "img" not in {tag for tag, _ in page.tags}
     own = found[architecture_path(HOSTILE)]
     link = re.search(r'href="\.\./compare\.html#a=([^&"]+)&amp;b=mlp-64x64"', own)
-    assert unquote(link.group(1)) == HOSTILE.replace(
-        "\x1b", "\ufffd"
-    )  # as the page that it leads to shows it
+    shown = HOSTILE.replace("\x1b", "\ufffd")  # as the page does that it leads to
+    assert unquote(link.group(1)) == shown
 
 
 def test_recipe_and_limit_are_shown_where_they_are_told_and_only_there(results, summary, texts):
