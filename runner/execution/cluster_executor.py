@@ -258,7 +258,8 @@ class ClusterExecutor:
         worker = self._workers.pop(address)
         self._left |= worker.fit is not False
         if worker.doing is not None:
-            self._inbox.leave(worker.doing.cancel)  # waits for Dask's thread, which may wait for our lock
+            # It waits for Dask's thread, which may be waiting for our lock.
+            self._inbox.leave(worker.doing.cancel)
         return worker.ticket
 
     # --- on Dask's thread ---
